@@ -1,0 +1,87 @@
+// Package inspect turns an image's files into an [Environment]: interpreter,
+// libc, installed distributions, OS packages, and the native needs of each.
+package inspect
+
+import (
+	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Environment is what is installed in one platform of an image.
+type Environment struct {
+	Platform string // "linux/amd64", "linux/arm64"
+	Files    files.Set
+	// Python is the interpreter that runs when PATH is asked for python3, nil if
+	// there is none. Interpreters holds all, Python first.
+	Python       *Interpreter
+	Interpreters []*Interpreter
+	// Distributions are those that Python can import, in order of name, then of
+	// sys.path; all but the first of a name are Shadowed.
+	Distributions []*Distribution
+}
+
+// Interpreter is one Python found in an image. Paths have no leading slash.
+type Interpreter struct {
+	Path           string         // of the real file, "usr/bin/python3.11"
+	Names          []string       // links that lead to it, "usr/bin/python3"
+	Version        python.Version // 3.11.2
+	Implementation string         // "cpython"
+	Scheme         string         // "debian", "conda", "prefix", "venv"
+	Prefix         string         // "usr", "usr/local", "opt/anaconda3"
+	Stdlib         string         // "usr/lib/python3.11"
+	// Purelib, Platlib, Scripts, Data: where an installer puts new packages
+	// ("usr/local/lib/python3.11/dist-packages", "usr/local/bin", "usr/local").
+	Purelib, Platlib, Scripts, Data, Headers string
+	SysPath                                  []string // directories and zip files, in import order
+	Loader                                   string   // PT_INTERP, "lib64/ld-linux-x86-64.so.2"
+	Libc                                     python.Libc
+	ExtSuffix                                string // ".cpython-311-x86_64-linux-gnu.so"
+	Markers                                  python.MarkerEnv
+	Tags                                     *python.Tags
+}
+
+// Kind says how a distribution is recorded.
+type Kind string
+
+// The kinds of records.
+const (
+	DistInfo Kind = "dist-info"
+	EggInfo  Kind = "egg-info"      // a folder
+	EggFile  Kind = "egg-info file" // distutils, no list of files
+	Egg      Kind = "egg"           // a folder or zip on easy-install.pth
+	Develop  Kind = "develop"       // egg-link, or an editable of PEP 660
+	Conda    Kind = "conda"         // known to conda-meta only
+)
+
+// Distribution is one installed project.
+type Distribution struct {
+	Name     python.Name
+	Version  python.Version
+	Metadata *python.Metadata
+	Kind     Kind
+	Info     string // path of the dist-info, egg-info ... in the tree
+	Location string // the sys.path directory that holds it
+	// Files are the paths that belong to it, sorted, those that exist; FilesFrom
+	// names the list they come from: "RECORD", "installed-files.txt",
+	// "conda-meta", "dpkg", "apk", "top_level.txt".
+	Files     []string
+	FilesFrom string
+	Missing   []string // in the list, not in the image
+	Modified  []string // content differs from the digest in the list
+	// Refused is why its files can't be taken at all (a RECORD line outside the
+	// installation scheme, an unreadable list); "" if they can.
+	Refused   string
+	Owner     string // OS or conda package that owns its record, "python3-six"
+	Installer string
+	Editable  string // path that a develop install points to
+	DirectURL string // of direct_url.json, credentials removed
+	Shadowed  bool
+}
+
+// Options say what is asked of an image.
+type Options struct {
+	Platform string
+	Env      []string // of the image's configuration, for PATH, PYTHONPATH
+	// Python is the path of the interpreter to take, "" for the first on PATH.
+	Python string
+}
