@@ -4,6 +4,7 @@ package inspect
 
 import (
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/ospkg"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -18,6 +19,12 @@ type Environment struct {
 	// Distributions are those that Python can import, in order of name, then of
 	// sys.path; all but the first of a name are Shadowed.
 	Distributions []*Distribution
+	// OS holds the packages of dpkg and apk with the files that they own.
+	OS *ospkg.Database
+	// OSRelease is os-release's PRETTY_NAME, "" if there is none.
+	OSRelease string
+	// Warnings are oddities worth telling, in a fixed order.
+	Warnings []string
 }
 
 // Interpreter is one Python found in an image. Paths have no leading slash.
