@@ -42,8 +42,16 @@ type Store interface {
 	Put(key string, fill func(w io.Writer) (diffID v1.Hash, err error)) (*Blob, error)
 }
 
-// Assemble writes the layers that the store lacks and returns the image. Gather
-// is called once with the layers whose content must be read.
+// Missing returns the indices of the layers that the store lacks: only their
+// content has to be at hand (gathered) when Assemble is called.
+func Missing(p *plan.Plan, store Store, opts Options) ([]int, error) { panic("contract") }
+
+// Key names what a layer is made of: two layers with the same key have the same
+// bytes. It is "" if the SHA256 of some file is not known yet.
+func Key(l *plan.Layer, opts Options) string { panic("contract") }
+
+// Assemble writes the layers that the store lacks and returns the image, whose
+// layers stream from the store and from base.
 func Assemble(base v1.Image, p *plan.Plan, store Store, opts Options) (v1.Image, error) {
 	panic("contract")
 }

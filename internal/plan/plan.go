@@ -54,11 +54,14 @@ type Pick struct {
 	InBase    *inspect.Distribution // already stands in the base, nothing to write
 }
 
-// WheelFiles is a wheel as the set of files that it would install.
+// WheelFiles is a wheel as the set of files that it would install. Each regular
+// file needs its SHA256, and each ELF file its Note (elfdeps.Info, encoded), as
+// the probe of an image would have written it: Make opens no wheel.
 type WheelFiles struct {
 	FileName string
 	Digest   string    // sha256 hex of the wheel file
 	Files    files.Set // final paths below the base's scheme
+	Built    bool      // made from source in this run or an earlier one
 }
 
 // Input is everything that Make decides from.
@@ -67,6 +70,9 @@ type Input struct {
 	Dev, Base *inspect.Environment
 	Picks     []Pick
 	Options   Options
+	// LibraryPath is LD_LIBRARY_PATH in the configuration of the new image,
+	// DevLibraryPath that of the development image; mostly "".
+	LibraryPath, DevLibraryPath string
 }
 
 // Options change what is laid.
