@@ -11,9 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
-	"slices"
-	"strings"
 )
 
 // Content is the bytes of a regular file: a promise to open, so that a set of
@@ -85,7 +82,7 @@ func (f *File) ReadAll(limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	b := make([]byte, f.Size)
+	b := make([]byte, max(f.Size, 0))
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, fmt.Errorf("%q: %w", f.Path, err)
 	}
@@ -94,45 +91,3 @@ func (f *File) ReadAll(limit int64) ([]byte, error) {
 
 // ErrTooLarge is wrapped by errors about content over a limit.
 var ErrTooLarge = errors.New("content over the limit")
-
-// Set is an immutable set of files, at most one for each path, in path order
-// (byte order of the slash-separated path). The zero value is empty. Directories
-// that no entry names may be missing from a set. A Set is safe for use by
-// several goroutines.
-type Set struct {
-	list []*File // sorted by Path
-}
-
-// NewSet returns the set of the given files. Of two with one path the later
-// one wins. The slice is copied, the files are not.
-func NewSet(list []*File) Set {
-	l := slices.Clone(list)
-	slices.SortStableFunc(l, func(a, b *File) int { return strings.Compare(a.Path, b.Path) })
-	out := l[:0]
-	for i, f := range l {
-		if i+1 < len(l) && l[i+1].Path == f.Path {
-			continue
-		}
-		out = append(out, f)
-	}
-	return Set{list: slices.Clip(out)}
-}
-
-// Len returns the number of files.
-func (s Set) Len() int { return len(s.list) }
-
-// All yields the files in path order.
-func (s Set) All() iter.Seq[*File] { return slices.Values(s.list) }
-
-// Get returns the file at exactly this path, following no link.
-func (s Set) Get(path string) (*File, bool) {
-	i, ok := s.search(path)
-	if !ok {
-		return nil, false
-	}
-	return s.list[i], true
-}
-
-func (s Set) search(path string) (int, bool) {
-	return slices.BinarySearchFunc(s.list, path, func(f *File, p string) int { return strings.Compare(f.Path, p) })
-}
