@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// Redact returns a URL as it may be shown: without user, password, query (where
+// signed URLs keep their signature) and fragment. Text that is no URL loses
+// whatever stands between "://" and "@".
+func Redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return RedactText(raw)
+	}
+	return RedactURL(u)
+}
+
+// RedactURL is [Redact] for a parsed URL; nil gives "".
+func RedactURL(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	c := *u
+	c.User, c.RawQuery, c.ForceQuery, c.Fragment, c.RawFragment = nil, "", false, "", ""
+	return c.String()
+}
+
+// StripUser returns a URL without user and password, and these two. Unlike
+// [Redact] it keeps the query, so that the URL still works.
+func StripUser(raw string) (clean string, user *url.Userinfo, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", nil, err
+	}
+	user, u.User = u.User, nil
+	return u.String(), user, nil
+}
+
+// RedactText takes the user part out of every URL inside a text.
+func RedactText(s string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "://")
+		if i < 0 {
+			break
+		}
+		b.WriteString(s[:i+3])
+		s = s[i+3:]
+		end := strings.IndexAny(s, "/?# \t\n\"'<>")
+		if end < 0 {
+			end = len(s)
+		}
+		if at := strings.LastIndexByte(s[:end], '@'); at >= 0 {
+			s = s[at+1:]
+		}
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// HostPort returns the host and port of a URL, the port being the scheme's own
+// if the URL has none. Credentials belong to exactly this pair.
+func HostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
