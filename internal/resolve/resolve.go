@@ -1,5 +1,9 @@
 // Package resolve turns requirements, environments and offers into one version
 // of each package, and one artifact of it for each platform.
+//
+// It is a conflict-driven solver (PubGrub) of our own for a finite list of known
+// platforms. It is pure: what exists and what each version needs it asks of a
+// [Source], and it never learns whether an index, a folder or an image answered.
 package resolve
 
 import (
@@ -27,13 +31,18 @@ const (
 	Sdist
 )
 
+// String returns the word that the --source flag uses for the kind.
+func (k ArtifactKind) String() string {
+	return [...]string{"image", "wheel", "build"}[k]
+}
+
 // Artifact is one way to get one version on some platforms: the development
 // image's files, a wheel, a source archive.
 type Artifact struct {
 	Kind           ArtifactKind
-	Target         int    // index into the targets for ImageFiles, else -1
-	File           string // file name of a wheel or source archive
-	URL            string
+	Target         int               // index into the targets for ImageFiles, else -1
+	File           string            // file name of a wheel or source archive
+	URL            string            // without credentials
 	Hashes         map[string]string // algorithm -> hex
 	Size           int64             // 0 if unknown
 	Uploaded       time.Time         // zero if unknown
@@ -44,6 +53,8 @@ type Artifact struct {
 	// Unfit is why the development image's files can't be used on the base, ""
 	// if they can.
 	Unfit string
+	// Ref is the Source's own handle on the file; the solver never looks at it.
+	Ref any
 }
 
 // Candidate is a version that could be chosen.
@@ -53,14 +64,36 @@ type Candidate struct {
 	Artifacts []*Artifact
 }
 
+// Project is what exists of one package.
+type Project struct {
+	// Versions are in ascending order, each once.
+	Versions []python.Version
+	// Artifacts returns what there is of Versions[i], in any order. Only a few
+	// versions of a project are looked at, so rows are best decoded here. It
+	// returns the same artifacts every time and is safe for several goroutines.
+	Artifacts func(i int) []*Artifact
+	// Index is the URL, without credentials, of the index that answered, or "".
+	Index string
+	// Note is shown where no version can be had: "not found in any index",
+	// "quarantined", "not in the cache, and --offline is set". May be empty.
+	Note string
+}
+
 // Source knows which versions of a package exist and what each one needs. Its
-// methods are safe for several goroutines.
+// methods are safe for several goroutines, and what they return is not changed
+// afterwards. Errors abort the resolution, except an *[Unusable] of Requires.
 type Source interface {
-	// Candidates returns all versions of a package in any order. A package nobody has
-	// heard of gives an empty list and no error.
-	Candidates(ctx context.Context, name python.Name) ([]Candidate, error)
-	// Requires returns what artifact a of candidate c needs, with all extras'
-	// lines (markers unevaluated) and the extras it provides.
+	// Installed returns the versions that stand in the development images, with
+	// their ImageFiles artifacts only, from memory; nil if there are none.
+	Installed(name python.Name) *Project
+	// Project returns all versions, those of Installed among them. url is the
+	// direct reference that a requirement gives (PEP 508 "name @ url"), which
+	// then is the only candidate, or "". A package nobody has heard of gives a
+	// Project without versions, and no error.
+	Project(ctx context.Context, name python.Name, url string) (*Project, error)
+	// Requires returns what c needs, read from artifact a of it: all lines with
+	// their markers, those of extras too. A version whose metadata can't be had
+	// or is invalid gives an *Unusable.
 	Requires(ctx context.Context, c *Candidate, a *Artifact) (*Needs, error)
 }
 
@@ -69,4 +102,71 @@ type Needs struct {
 	Requires       []python.Requirement
 	Extras         []python.Name
 	RequiresPython python.Specifiers
+}
+
+// Unusable is the error of a Source for a version which exists, but whose needs
+// can't be told.
+type Unusable struct {
+	Reason string // "its dependencies can only be told by a build"
+	// Needs is the best guess there is, nil if there is none. A version with a
+	// guess is taken only if there is no other way.
+	Needs *Needs
+}
+
+func (u *Unusable) Error() string { return u.Reason }
+
+// Prefer says which of several fitting versions is taken.
+type Prefer uint8
+
+// The orders of preference.
+const (
+	PreferImage  Prefer = iota // what stands in the development images, then newest first
+	PreferNewest               // newest first
+	PreferLowest               // oldest first
+)
+
+// Align says what is given up where the newest version has no wheel somewhere.
+type Align uint8
+
+// The ways to align platforms.
+const (
+	AlignVersions Align = iota // the newest version, even if it must be built somewhere
+	AlignWheels                // an older version without a build before a newer one with
+)
+
+// Preference is a version that is taken if it fits: the pin of an earlier lock.
+type Preference struct {
+	Name    python.Name
+	Version python.Version
+	Target  int // index into the targets; -1 for all
+}
+
+// Options change what is chosen. The zero value is the documented default.
+type Options struct {
+	Prefer Prefer
+	Align  Align
+	// Locked are tried before everything else; yanked and pre-release versions
+	// among them stay acceptable.
+	Locked []Preference
+	Pre    bool // admit pre-releases everywhere
+	// NoBinary and OnlyBinary mean what they mean to pip. Image files stay
+	// admitted: they are neither.
+	NoBinary, OnlyBinary python.FormatControl
+	NoBuild              bool
+	// Sources is the order in which the ways to get a version are tried; what is
+	// not named is never used. Empty means ImageFiles, Wheel, Sdist.
+	Sources       []ArtifactKind
+	ExcludeNewer  time.Time // zero: no limit
+	RequireHashes bool
+	MaxSteps      int // decisions and conflicts; 0 means 200,000
+	Prefetch      int // questions to the Source under way at once; 0 means 16
+}
+
+// Request is what is to be resolved.
+type Request struct {
+	Targets      []Target // at most 64
+	Requirements []python.Requirement
+	Constraints  []python.Requirement
+	Overrides    []python.Requirement
+	Options      Options
 }

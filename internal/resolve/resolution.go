@@ -1,0 +1,95 @@
+package resolve
+
+import (
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Resolution is all picks for all targets.
+type Resolution struct {
+	Targets []Target
+	Picks   []*Pick // in order of name, then version
+	Splits  []Split // packages that have more than one version, in order of name
+	Stats   Stats
+}
+
+// Pick is one chosen version with the platforms it is chosen for.
+type Pick struct {
+	Name      python.Name
+	Version   python.Version
+	Candidate *Candidate
+	Index     string   // as in Project
+	URL       string   // the direct reference that was asked for, or ""
+	On        []Placed // in order of target, never empty
+	// Wanted holds who wants it, requirement lines first.
+	Wanted []Want
+	// Edges holds what it wants, in order of name.
+	Edges []Edge
+	// Passed holds the preferred versions that were not taken, best first.
+	Passed []Passed
+	// Guess is why its dependencies are not certain (see Unusable), or "".
+	Guess string
+}
+
+// Placed is the way a pick gets onto one target.
+type Placed struct {
+	Target   int
+	Artifact *Artifact
+	Extras   []python.Name // sorted
+	// Refused holds the artifacts that come before it in the order of sources
+	// and can't be used, with the reason: "image files: ...".
+	Refused []string
+}
+
+// Want is one requirement that a pick fulfils.
+type Want struct {
+	Requirement python.Requirement
+	Parent      *Pick // nil for a requirement of the request
+	Targets     []int
+}
+
+// Edge is one requirement that leads from a pick to another.
+type Edge struct {
+	To          *Pick
+	Requirement python.Requirement
+	Targets     []int
+}
+
+// Passed is a version that would have been preferred, or a run of them.
+type Passed struct {
+	First, Last python.Version // First is the most preferred; equal for one
+	Count       int
+	Reason      string
+}
+
+// Split is a package for which no single version serves all targets.
+type Split struct {
+	Name   python.Name
+	Picks  []*Pick
+	Reason string
+}
+
+// Stats counts what the solver did.
+type Stats struct {
+	Decisions, Conflicts, Versions, Restarts int
+}
+
+// On returns the picks of one target, in order of name.
+func (r *Resolution) On(target int) []*Pick {
+	var out []*Pick
+	for _, p := range r.Picks {
+		if _, ok := p.Placed(target); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Placed returns the way p gets onto a target, or ok false if it doesn't.
+func (p *Pick) Placed(target int) (placed Placed, ok bool) {
+	for _, on := range p.On {
+		if on.Target == target {
+			return on, true
+		}
+	}
+	return Placed{}, false
+}
