@@ -1,21 +1,43 @@
 // Package pypi talks to a package index: pages, metadata, files.
+//
+// It speaks the simple repository API (PEP 503, 592, 629, 658, 691, 700, 714,
+// 792) as JSON and as HTML, over http, https and file URLs, and keeps what it
+// read in the cache: pages as long as HTTP allows, metadata and files for good.
+// It decides nothing about versions.
 package pypi
 
 import (
-	"context"
-	"io"
+	"errors"
 	"net/http"
-	"time"
+	"net/url"
+	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
-	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/transport"
+)
+
+// DefaultIndex is the simple API of the Python Package Index.
+const DefaultIndex = "https://pypi.org/simple/"
+
+// maxRequests is how many requests are under way at most, as with uv; more of
+// them make no index faster.
+const maxRequests = 50
+
+// Errors that callers act on. Network and authorisation errors are those of
+// package transport.
+var (
+	ErrNotFound = errors.New("no such project on the index")
+	ErrDynamic  = errors.New("its metadata is known only after a build")
+	ErrOffline  = errors.New("not in the cache, and --offline is set")
+	ErrHash     = errors.New("the content is not what the index announced")
+	ErrDamaged  = errors.New("damaged or unsupported")
 )
 
 // Client is useful with Cache set. It is safe for several goroutines and has at
-// most 50 requests under way.
+// most 50 requests under way. Its fields must not change after the first call.
 type Client struct {
 	Cache     *cache.Dir
-	Transport http.RoundTripper
+	Transport http.RoundTripper // nil: transport.New
 	// Indexes in order of trust; empty means PyPI. URLs may hold credentials, which
 	// go to that exact host and port only and never show in messages.
 	Indexes   []string
@@ -26,49 +48,29 @@ type Client struct {
 	// index that knows a project is the only one asked (dependency confusion).
 	UnsafeBestMatch bool
 	// Netrc returns user and password for a host, for URLs without credentials.
+	// It is asked for https only, and for the hosts of Indexes and FindLinks.
 	Netrc        func(host string) (user, password string, ok bool)
-	TrustedHosts []string
+	TrustedHosts []string                         // certificates not verified; only if Transport is nil
 	Log          func(format string, args ...any) // may be nil
+
+	once  sync.Once
+	state state
 }
 
-// Project is a project's page, from whichever index answered.
-type Project struct {
-	Name    python.Name
-	Index   string // URL without credentials
-	Status  string // PEP 792, "" if active
-	Files   []File // in page order; broken rows left out and counted in Skipped
-	Skipped int
+// state is what a Client knows besides its fields.
+type state struct {
+	http  *http.Client
+	retry transport.Retrier
+	slots chan struct{} // one for each request under way
 }
 
-// File is one row of a page.
-type File struct {
-	Name           string
-	URL            string // absolute, without credentials
-	Hashes         map[string]string
-	Size           int64 // 0 if unknown
-	Uploaded       time.Time
-	RequiresPython string // as written
-	Yanked         bool
-	YankedReason   string
-	CoreMetadata   map[string]string // hashes of .metadata; nil: not offered, empty: offered without hash
-}
-
-// Project returns a page. An unknown project is an error that wraps ErrNotFound.
-func (c *Client) Project(ctx context.Context, name python.Name) (*Project, error) { panic("contract") }
-
-// Metadata returns the core metadata of a wheel or, if it is static (PEP 643,
-// or a version without dynamic fields), of a source archive. ErrDynamic means
-// only a build can tell.
-func (c *Client) Metadata(ctx context.Context, f File) ([]byte, error) { panic("contract") }
-
-// Download fetches the file into the cache and returns it opened, checked
-// against every hash that is offered. digest is its sha256 in hex.
-func (c *Client) Download(ctx context.Context, f File) (r ReadAtCloser, size int64, digest string, err error) {
-	panic("contract")
-}
-
-// ReadAtCloser is a random-access file.
-type ReadAtCloser interface {
-	io.ReaderAt
-	io.Closer
+// WithUser returns a URL with user and password in it, or raw as it is if both
+// are empty or it is no URL.
+func WithUser(raw, user, password string) string {
+	u, err := url.Parse(raw)
+	if err != nil || user == "" && password == "" {
+		return raw
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
 }
