@@ -1,0 +1,57 @@
+// Command distill turns the Python image people develop in into the image they
+// ship. Flags in, text and exit code out; what a command does stands in
+// internal/distill.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// heapGrowth keeps the collector's head room small: the file trees of two large
+// images live through the whole run, and the default would double them.
+const heapGrowth = 40
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
+	os.Exit(run(os.Args[1:], world{
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		environ: os.LookupEnv,
+	}))
+}
+
+// world is what a command sees of the process around it.
+type world struct {
+	stdout, stderr io.Writer
+	environ        func(string) (string, bool)
+}
+
+// run executes one command line and returns the exit code.
+func run(args []string, w world) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+	app := &app{world: w}
+	root := newRoot(app)
+	root.SetArgs(args)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	err := root.ExecuteContext(ctx)
+	app.progress.close()
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	printError(w.stderr, err)
+	return exitCode(err)
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/r-seed-1713b764/distill/internal/distill"
+)
+
+// printBuild shows what was made: one table for each platform, sizes before and
+// after, where each package came from.
+func printBuild(w io.Writer, res *distill.BuildResult) {
+	for _, p := range res.Platforms {
+		fmt.Fprintf(w, "\n%s  %s\n", foreignLine(p.Platform, 40), p.Digest)
+		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+		fmt.Fprint(t, "  PACKAGE\tVERSION\tFROM\tSIZE\tWHY\n")
+		for _, k := range p.Packages {
+			size := bytesText(k.Size)
+			if k.From == "base" {
+				size = "-"
+			}
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", cell(k.Name), cell(k.Version), cell(k.From), size, cell(k.Why))
+		}
+		t.Flush()
+		fmt.Fprintf(w, "  development image %s -> %s (base %s + %s in %s)\n", bytesText(p.DevSize), bytesText(p.BaseSize+p.Added),
+			bytesText(p.BaseSize), bytesText(p.Added), count(len(p.Layers), "layer"))
+		fmt.Fprintf(w, "  %s uploaded, %s reused\n", bytesText(p.Uploaded), bytesText(p.Reused))
+	}
+	if len(res.Tags) > 0 {
+		fmt.Fprintf(w, "\ntags: %s\n", foreignLine(strings.Join(res.Tags, ", "), 2000))
+	}
+}
+
+func printLock(w io.Writer, res *distill.LockResult) {
+	where := res.Path
+	if where == "" {
+		where = "the lock"
+	}
+	fmt.Fprintf(w, "%s: %s\n", foreignLine(where, 400), count(res.Packages, "package"))
+	names := make([]string, 0, len(res.Split))
+	for n := range res.Split {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		fmt.Fprintf(w, "  %s differs between platforms: %s\n", cell(n), cell(res.Split[n]))
+	}
+}
+
+// cell is foreign text in a table.
+func cell(s string) string { return foreignLine(s, 200) }
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,213 @@
+package distill
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/r-seed-1713b764/distill/internal/image"
+	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/publish"
+)
+
+// Build makes the slim image: it reads both images, resolves, chooses, plans,
+// lays and publishes. Nothing is written outside the cache before the last step,
+// and a failure there leaves no tag.
+func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
+	if o.From == "" {
+		return nil, usagef("name the development image: --from REF", "there is no image to read")
+	}
+	a, err := ask(ctx, h, o.Requirements)
+	if err != nil {
+		return nil, err
+	}
+	dests := o.Publish.To
+	if len(dests) == 0 {
+		dests = []string{defaultDestination(o.From)}
+	}
+	if err := h.checkDestinations(ctx, dests, o); err != nil {
+		return nil, err
+	}
+	in, err := h.readInputs(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, in.sides())
+	if err != nil {
+		return nil, err
+	}
+	laid, err := h.lay(ctx, in, r, o.Image)
+	if err != nil {
+		return nil, err
+	}
+	res, err := h.publishAll(ctx, dests, in, laid, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Lock != "" {
+		text, err := lockText(r, in.from)
+		if err != nil {
+			return nil, err
+		}
+		if err := WriteFile(o.Lock, text); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// defaultDestination is the folder that a build without --to writes.
+func defaultDestination(from string) string {
+	name := from
+	if s, rest, ok := strings.Cut(from, ":"); ok && isFolderScheme(s) {
+		name = rest
+	}
+	name, _, _ = strings.Cut(name, "@")
+	name = strings.TrimRight(name, "/")
+	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
+		name = name[:i]
+	}
+	return "oci:./" + path.Base(name) + "-distilled"
+}
+
+// checkDestinations notices before the long work that the result has nowhere to
+// go.
+func (h *Host) checkDestinations(ctx context.Context, dests []string, o BuildOptions) error {
+	for _, d := range dests {
+		if _, _, err := publish.Current(ctx, d, h.publishOptions(o)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inputs are both images, read; results in the order of the platforms.
+type inputs struct {
+	from, onto *image.Source
+	platforms  []v1.Platform
+	dev, base  []*opened
+}
+
+func (in *inputs) close() {
+	in.from.Close()
+	in.onto.Close()
+}
+
+// sides are the environments of each platform.
+func (in *inputs) sides() sides {
+	s := sides{platforms: in.platforms}
+	for i := range in.platforms {
+		s.dev = append(s.dev, in.dev[i].env)
+		s.base = append(s.base, in.base[i].env)
+	}
+	return s
+}
+
+// sides are the environments that are resolved for, by platform; base is nil
+// where only the development image counts.
+type sides struct {
+	platforms []v1.Platform
+	dev, base []*inspect.Environment
+}
+
+const (
+	stepDev  = "reading development image"
+	stepBase = "reading base image"
+)
+
+// readInputs opens and reads both images.
+func (h *Host) readInputs(ctx context.Context, o BuildOptions) (*inputs, error) {
+	in := &inputs{}
+	var err error
+	if in.from, err = image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline)); err != nil {
+		return nil, err
+	}
+	if in.onto, err = h.openBase(ctx, o.From, o.Onto, h.imageOptions(stepBase, o.Index.Offline)); err != nil {
+		in.from.Close()
+		return nil, err
+	}
+	if err = h.readPlatforms(ctx, in, o); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (h *Host) readPlatforms(ctx context.Context, in *inputs, o BuildOptions) (err error) {
+	if in.platforms, err = choosePlatforms(h, o.Choice.Platforms, in.from, in.onto); err != nil {
+		return err
+	}
+	// The base is read first: it is small, and its layers are often the lower
+	// ones of the development image, which then need no second reading.
+	if in.base, err = h.readAll(ctx, in.onto, in.platforms, stepBase); err != nil {
+		return err
+	}
+	if in.dev, err = h.readAll(ctx, in.from, in.platforms, stepDev); err != nil {
+		return err
+	}
+	for i, p := range in.platforms {
+		if err := checkBase(platformName(p), in.dev[i].env, in.base[i].env, o.From, in.onto.Ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Host) publishOptions(o BuildOptions) publish.Options {
+	p := publish.Options{
+		Keychain:   h.Keychain,
+		Transport:  h.Transport,
+		Insecure:   h.Insecure,
+		TagAliases: o.Publish.TagAliases,
+		Progress:   h.bytesOf(stepPublish),
+	}
+	if o.Publish.ArchTagsGiven {
+		p.ArchTags = &o.Publish.ArchTags
+	}
+	return p
+}
+
+const stepPublish = "publishing"
+
+// publishAll sends the variants and their index to every destination.
+func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, l *laid, o BuildOptions) (*BuildResult, error) {
+	var variants []publish.Variant
+	for i, p := range in.platforms {
+		variants = append(variants, publish.Variant{Platform: p, Image: l.images[i]})
+	}
+	idx, err := publish.Index(variants, annotations(in, o.Image))
+	if err != nil {
+		return nil, err
+	}
+	var all []*publish.Published
+	for _, dest := range dests {
+		h.Teller.Step("", stepPublish+" "+dest)
+		for _, p := range in.platforms {
+			h.Teller.Step(platformName(p), stepPublish)
+		}
+		opts := h.publishOptions(o)
+		opts.MountFrom = in.onto.Name
+		pub, err := publish.Push(ctx, dest, idx, variants, opts)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pub)
+	}
+	return buildResult(in, l, all, o)
+}
+
+// annotations are those of index and manifests: what the user gives, and the
+// base. A folder has no name that means anything elsewhere.
+func annotations(in *inputs, o ImageOptions) map[string]string {
+	out := publish.BaseAnnotations("", in.onto.Digest)
+	if in.onto.Name != "" {
+		out = publish.BaseAnnotations(in.onto.Ref, in.onto.Digest)
+	}
+	for k, v := range o.Annotations {
+		out[k] = v
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package distill
+
+import (
+	"context"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/layers"
+	"github.com/r-seed-1713b764/distill/internal/plan"
+)
+
+// laid are the plans and finished images, in the order of the platforms.
+type laid struct {
+	plans  []*plan.Plan
+	images []v1.Image
+}
+
+// lay chooses, plans and writes the layers of all platforms side by side.
+func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions) (*laid, error) {
+	l := &laid{plans: make([]*plan.Plan, len(in.platforms)), images: make([]v1.Image, len(in.platforms))}
+	for t := range in.platforms { // all that needs a build, before anything is fetched
+		if err := needsBuild(r, t); err != nil {
+			return nil, err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for t := range in.platforms {
+		g.Go(func() (err error) {
+			l.plans[t], l.images[t], err = h.layPlatform(ctx, in, r, t, o)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, p := range l.plans {
+		for _, w := range p.Warnings {
+			h.Teller.Warn(p.Platform + ": " + w)
+		}
+	}
+	return l, nil
+}
+
+func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, o ImageOptions) (*plan.Plan, v1.Image, error) {
+	name := platformName(in.platforms[t])
+	dev, base := in.dev[t], in.base[t]
+	h.Teller.Step(name, "choosing files")
+	picks, closers, err := h.choose(ctx, r, t, base.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeAll(closers)
+	p, err := plan.Make(plan.Input{
+		Platform: name,
+		Dev:      dev.env,
+		Base:     base.env,
+		Picks:    picks,
+		Options: plan.Options{
+			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
+		},
+		LibraryPath:    envValue(base.image.Config.Config.Env, "LD_LIBRARY_PATH"),
+		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := layers.Options{
+		Epoch:       o.Epoch,
+		Compression: o.Compression,
+		Config: layers.ConfigChange{
+			Entrypoint: o.Entrypoint, Cmd: o.Cmd, Env: o.Env, User: o.User, Workdir: o.Workdir, Labels: o.Labels,
+		},
+		Annotations: annotations(in, o),
+	}
+	store := layerStore{h.Cache}
+	h.Teller.Step(name, "writing layers")
+	p, gathered, err := gather(ctx, dev, p, store, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer gathered.Close()
+	img, err := layers.Assemble(base.image.V1, p, store, opts)
+	return p, img, err
+}
+
+// gather reads, in one pass over the development image, the files of those
+// layers that are not in the store, and returns the plan with content at hand.
+func gather(ctx context.Context, dev *opened, p *plan.Plan, store layers.Store, opts layers.Options) (*plan.Plan, io.Closer, error) {
+	missing, err := layers.Missing(p, store, opts)
+	if err != nil || len(missing) == 0 {
+		return p, io.NopCloser(nil), err
+	}
+	var all []*files.File
+	for _, i := range missing {
+		for f := range p.Layers[i].Files.All() {
+			all = append(all, f)
+		}
+	}
+	set, closer, err := dev.image.Gather(ctx, files.NewSet(all))
+	if err != nil {
+		return nil, nil, err
+	}
+	q := *p
+	q.Layers = append([]plan.Layer(nil), p.Layers...)
+	for _, i := range missing {
+		var list []*files.File
+		for f := range q.Layers[i].Files.All() {
+			if g, ok := set.Get(f.Path); ok {
+				f = g
+			}
+			list = append(list, f)
+		}
+		q.Layers[i].Files = files.NewSet(list)
+	}
+	return &q, closer, nil
+}
+
+// envValue is the value of a variable in an image's configuration.
+func envValue(env []string, name string) string {
+	for _, e := range env {
+		if len(e) > len(name) && e[:len(name)] == name && e[len(name)] == '=' {
+			return e[len(name)+1:]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,134 @@
+package distill
+
+import (
+	"context"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/r-seed-1713b764/distill/internal/image"
+	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
+)
+
+// Lock resolves for all platforms and writes pylock.toml (PEP 751).
+func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
+	a, err := ask(ctx, h, o.Requirements)
+	if err != nil {
+		return nil, err
+	}
+	var r *resolved
+	var from *image.Source
+	if o.From != "" {
+		r, from, err = h.lockImage(ctx, a, o)
+		if from != nil {
+			defer from.Close()
+		}
+	} else {
+		r, err = h.lockTargets(ctx, a, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := lockText(r, from)
+	if err != nil {
+		return nil, err
+	}
+	res := &LockResult{Packages: len(r.Picks), Text: text}
+	for _, s := range r.Splits {
+		if res.Split == nil {
+			res.Split = map[string]string{}
+		}
+		res.Split[string(s.Name)] = s.Reason
+	}
+	if o.Output != "-" {
+		res.Path = o.Output
+		if err := WriteFile(o.Output, text); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// lockImage resolves for the interpreters of a development image.
+func (h *Host) lockImage(ctx context.Context, a *asked, o LockOptions) (*resolved, *image.Source, error) {
+	from, err := image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline))
+	if err != nil {
+		return nil, nil, err
+	}
+	platforms, err := choosePlatforms(h, o.Choice.Platforms, from)
+	if err != nil {
+		return nil, from, err
+	}
+	all, err := h.readAll(ctx, from, platforms, stepDev)
+	if err != nil {
+		return nil, from, err
+	}
+	s := sides{platforms: platforms}
+	for _, one := range all {
+		if one.env.Python == nil {
+			return nil, from, unsupportedf("", "%s for %s has no Python", o.From, one.env.Platform)
+		}
+		s.dev = append(s.dev, one.env)
+	}
+	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, s)
+	return r, from, err
+}
+
+// lockTargets resolves for interpreters that are only described.
+func (h *Host) lockTargets(ctx context.Context, a *asked, o LockOptions) (*resolved, error) {
+	if o.Choice.PythonVersion == "" || o.Choice.Libc == "" {
+		return nil, usagef("name an image with --from, or describe one with --python-version 3.11 --libc glibc-2.36",
+			"it is not known what the packages shall run on")
+	}
+	full, err := fullVersion(o.Choice.PythonVersion)
+	if err != nil {
+		return nil, err
+	}
+	libc, err := parseLibc(o.Choice.Libc)
+	if err != nil {
+		return nil, err
+	}
+	names := o.Choice.Platforms
+	if len(names) == 0 {
+		names = []string{"linux/amd64", "linux/arm64"}
+	}
+	platforms, err := parsePlatforms(names)
+	if err != nil {
+		return nil, err
+	}
+	var targets []resolve.Target
+	for _, p := range platforms {
+		targets = append(targets, describedTarget(p, full, libc))
+	}
+	return h.resolveTargets(ctx, a, o.Index, o.Choice, targets, nil, nil)
+}
+
+// fullVersion reads --python-version; X.Y means X.Y.0, as with uv, so that what
+// is locked runs on every patch release.
+func fullVersion(text string) (python.Version, error) {
+	v, err := python.ParseVersion(text)
+	n := 0
+	if err == nil {
+		n = len(v.Release())
+	}
+	if n == 2 && v.String() == strings.TrimSpace(text) {
+		v, err = python.ParseVersion(text + ".0")
+		n = 3
+	}
+	if err != nil || n != 3 || v.Release()[0] != 3 {
+		return v, usagef("write 3.11 or 3.11.4", "--python-version %q is no version of Python 3", text)
+	}
+	return v, nil
+}
+
+func describedTarget(p v1.Platform, full python.Version, libc python.Libc) resolve.Target {
+	machine := machines[p.Architecture]
+	r := full.Release()
+	return resolve.Target{
+		Name:    platformName(p),
+		Python:  full,
+		Markers: python.MarkerEnvFor(full, machine),
+		Tags:    python.TagsFor(python.TagTarget{Implementation: "cp", Major: int(r[0]), Minor: int(r[1]), Arch: machine, Libc: libc}),
+	}
+}

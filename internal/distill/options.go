@@ -1,0 +1,83 @@
+package distill
+
+import "time"
+
+// RequirementOptions say what is asked for.
+type RequirementOptions struct {
+	Files         []string
+	Constraints   []string
+	Overrides     []string
+	RequireHashes bool
+}
+
+// IndexOptions say where packages come from. What stands in requirements files
+// is joined to it as pip does.
+type IndexOptions struct {
+	IndexURL       string
+	ExtraIndexURLs []string
+	FindLinks      []string
+	NoIndex        bool
+	Strategy       string // "first-index" (default) or "unsafe-best-match"
+	ExcludeNewer   string // a date, or RFC 3339
+	Offline        bool
+	TrustedHosts   []string
+	// SoftFindLinks are folders of the environment: one that is not there is no
+	// error.
+	SoftFindLinks []string
+}
+
+// ChoiceOptions decide between versions and artifacts.
+type ChoiceOptions struct {
+	Platforms     []string // "linux/amd64"; empty means all that the images have
+	PythonVersion string   // for lock without an image
+	Libc          string   // "glibc-2.36", "musl-1.2"; for lock without an image
+	Prefer        string   // "image" (default), "newest", "lowest"
+	Align         string   // "versions" (default), "wheels"
+	Pre           bool
+	OnlyBinary    []string
+	NoBinary      []string
+	NoBuild       bool
+	Sources       []string // order of preference; empty means image, wheel, build
+}
+
+// ImageOptions are what shows in the image.
+type ImageOptions struct {
+	Entrypoint, Cmd     *[]string // nil keeps the base's
+	Env                 []string
+	User, Workdir       *string
+	Labels, Annotations map[string]string
+	Trim                string // "none", "safe"
+	Compression         string // "gzip", "zstd"
+	MaxLayers           int
+	Include, Exclude    []string
+	Epoch               time.Time
+}
+
+// PublishOptions say where the result goes.
+type PublishOptions struct {
+	To            []string
+	TagAliases    bool
+	ArchTags      bool
+	ArchTagsGiven bool // ArchTags was asked for, so it holds for folders too
+	Insecure      bool
+}
+
+// BuildOptions are the options of Build.
+type BuildOptions struct {
+	From, Onto   string
+	Requirements RequirementOptions
+	Index        IndexOptions
+	Choice       ChoiceOptions
+	Image        ImageOptions
+	Publish      PublishOptions
+	Lock         string // file to write the lock to, "" for none
+}
+
+// LockOptions are the options of Lock.
+type LockOptions struct {
+	From         string
+	Requirements RequirementOptions
+	Index        IndexOptions
+	Choice       ChoiceOptions
+	Output       string // file, "-" for none
+}

@@ -1,0 +1,112 @@
+package distill
+
+import (
+	"context"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/pypi"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
+)
+
+// resolved is the answer of the resolver with the client that its artifacts are
+// fetched by.
+type resolved struct {
+	*resolve.Resolution
+	client *pypi.Client
+	asked  *asked
+	choice ChoiceOptions
+}
+
+// resolveFor picks versions and artifacts for the environments.
+func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, s sides) (*resolved, error) {
+	var targets []resolve.Target
+	for i, p := range s.platforms {
+		run := s.dev[i].Python // the interpreter that will run the packages
+		if s.base != nil {
+			run = s.base[i].Python
+		}
+		targets = append(targets, target(platformName(p), run))
+	}
+	return h.resolveTargets(ctx, a, index, choice, targets, s.dev, s.base)
+}
+
+func target(name string, py *inspect.Interpreter) resolve.Target {
+	return resolve.Target{Name: name, Python: py.Version, Markers: py.Markers, Tags: py.Tags}
+}
+
+// resolveTargets picks versions and artifacts; dev and base may be nil where
+// no image counts.
+func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions,
+	targets []resolve.Target, dev, base []*inspect.Environment,
+) (*resolved, error) {
+	client, err := h.client(index, a.options)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := resolveOptions(a, index, choice)
+	if err != nil {
+		return nil, err
+	}
+	h.Teller.Step("", "resolving")
+	r, err := resolve.Solve(ctx, newSource(client, dev, base), resolve.Request{
+		Targets:      targets,
+		Requirements: a.requirements,
+		Constraints:  a.constraints,
+		Overrides:    a.overrides,
+		Options:      opts,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range r.Splits {
+		h.Teller.Warn(string(s.Name) + " has different versions on the platforms: " + s.Reason)
+	}
+	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
+}
+
+// resolveOptions joins flags and what stands in requirements files.
+func resolveOptions(a *asked, index IndexOptions, c ChoiceOptions) (resolve.Options, error) {
+	o := resolve.Options{Pre: c.Pre || a.options.Pre, NoBuild: c.NoBuild, RequireHashes: a.options.RequireHashes}
+	var err error
+	if o.ExcludeNewer, err = cutoff(index.ExcludeNewer); err != nil {
+		return o, err
+	}
+	if o.NoBinary, err = formats("--no-binary", c.NoBinary); err != nil {
+		return o, err
+	}
+	if o.OnlyBinary, err = formats("--only-binary", c.OnlyBinary); err != nil {
+		return o, err
+	}
+	o.NoBinary = joinFormats(o.NoBinary, a.options.NoBinary)
+	o.OnlyBinary = joinFormats(o.OnlyBinary, a.options.OnlyBinary)
+	switch c.Prefer {
+	case "", "image":
+	case "newest":
+		o.Prefer = resolve.PreferNewest
+	case "lowest":
+		o.Prefer = resolve.PreferLowest
+	default:
+		return o, usagef("use image, newest or lowest", "--prefer %q is unknown", c.Prefer)
+	}
+	switch c.Align {
+	case "", "versions":
+	case "wheels":
+		o.Align = resolve.AlignWheels
+	default:
+		return o, usagef("use versions or wheels", "--align %q is unknown", c.Align)
+	}
+	for _, s := range c.Sources {
+		switch s = strings.TrimSpace(s); s {
+		case "image":
+			o.Sources = append(o.Sources, resolve.ImageFiles)
+		case "wheel":
+			o.Sources = append(o.Sources, resolve.Wheel)
+		case "build":
+			o.Sources = append(o.Sources, resolve.Sdist)
+		default:
+			return o, usagef("use image, wheel and build", "--source %q is unknown", s)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,120 @@
+package distill
+
+import "github.com/r-seed-1713b764/distill/internal/publish"
+
+// BuildResult is what a build made, as --json and --metadata-file show it.
+type BuildResult struct {
+	// Refs are the digest references, one for each destination.
+	Refs      []string         `json:"refs"`
+	Digest    string           `json:"digest"`
+	From      string           `json:"from"`
+	Onto      string           `json:"onto"`
+	Tags      []string         `json:"tags,omitempty"`
+	Platforms []PlatformResult `json:"platforms"`
+	Warnings  []string         `json:"warnings,omitempty"`
+}
+
+// PlatformResult is one variant. Sizes are in bytes; those of layers are
+// compressed.
+type PlatformResult struct {
+	Platform string          `json:"platform"`
+	Digest   string          `json:"digest"`
+	DevSize  int64           `json:"devSize"`
+	BaseSize int64           `json:"baseSize"`
+	Added    int64           `json:"added"`
+	Uploaded int64           `json:"uploaded"`
+	Reused   int64           `json:"reused"`
+	Packages []PackageResult `json:"packages"`
+	Layers   []LayerResult   `json:"layers"`
+}
+
+// PackageResult is one package of a variant.
+type PackageResult struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	From    string `json:"from"`             // "image", "wheel", "base", "build"
+	Detail  string `json:"detail,omitempty"` // wheel file or path in the development image
+	Files   int    `json:"files"`
+	Size    int64  `json:"size"` // uncompressed
+	Why     string `json:"why"`
+}
+
+// LayerResult is one new layer of a variant.
+type LayerResult struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	DiffID string `json:"diffID"`
+	Size   int64  `json:"size"`
+}
+
+// LockResult is a written lock.
+type LockResult struct {
+	Path     string            `json:"path,omitempty"`
+	Packages int               `json:"packages"`
+	Split    map[string]string `json:"split,omitempty"` // project -> why its versions differ
+	Warnings []string          `json:"warnings,omitempty"`
+	Text     []byte            `json:"-"`
+}
+
+// buildResult tells what was made.
+func buildResult(in *inputs, l *laid, pubs []*publish.Published, o BuildOptions) (*BuildResult, error) {
+	res := &BuildResult{From: o.From, Onto: in.onto.Ref, Digest: pubs[0].Index.String(), Tags: pubs[0].Tags}
+	for _, p := range pubs {
+		res.Refs = append(res.Refs, p.Ref)
+	}
+	for i, p := range in.platforms {
+		name := platformName(p)
+		one := PlatformResult{
+			Platform: name,
+			Digest:   pubs[0].Variants[name].String(),
+			DevSize:  compressedSize(in.dev[i].image),
+			BaseSize: compressedSize(in.base[i].image),
+		}
+		for _, pub := range pubs {
+			one.Uploaded += pub.Uploaded[name]
+			one.Reused += pub.Reused[name]
+		}
+		for _, k := range l.plans[i].Packages {
+			one.Packages = append(one.Packages, PackageResult{
+				Name: string(k.Name), Version: k.Version.String(), From: k.From, Detail: k.Detail, Files: k.Files, Size: k.Size, Why: k.Why,
+			})
+		}
+		var err error
+		if one.Layers, err = layerResults(l, i, len(in.base[i].image.Manifest.Layers)); err != nil {
+			return nil, err
+		}
+		for _, layer := range one.Layers {
+			one.Added += layer.Size
+		}
+		for _, w := range l.plans[i].Warnings {
+			res.Warnings = append(res.Warnings, name+": "+w)
+		}
+		res.Platforms = append(res.Platforms, one)
+	}
+	return res, nil
+}
+
+// layerResults lists the layers of a variant that are not the base's.
+func layerResults(l *laid, i, below int) ([]LayerResult, error) {
+	list, err := l.images[i].Layers()
+	if err != nil {
+		return nil, err
+	}
+	var out []LayerResult
+	for k, layer := range list[below:] {
+		digest, err := layer.Digest()
+		if err != nil {
+			return nil, err
+		}
+		diffID, err := layer.DiffID()
+		if err != nil {
+			return nil, err
+		}
+		size, err := layer.Size()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, LayerResult{Name: l.plans[i].Layers[k].Name, Digest: digest.String(), DiffID: diffID.String(), Size: size})
+	}
+	return out, nil
+}

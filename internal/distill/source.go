@@ -1,0 +1,318 @@
+package distill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/pypi"
+	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
+	"github.com/r-seed-1713b764/distill/internal/transport"
+)
+
+// source joins what the index lists with what stands in the images, for the
+// resolver. The resolver knows neither.
+type source struct {
+	client    *pypi.Client
+	installed map[python.Name]*resolve.Project // preferred versions, from memory
+	standing  map[python.Name][]standing       // all of them, also those of the base alone
+
+	mu    sync.Mutex
+	specs map[string]python.Specifiers // of requires-python, by text
+}
+
+// standing is one installed distribution as a way to get its version.
+type standing struct {
+	version  python.Version
+	artifact *resolve.Artifact
+}
+
+// installedRef is the handle of an artifact that stands in an image.
+type installedRef struct {
+	dist   *inspect.Distribution
+	inBase bool
+}
+
+// newSource looks at what stands in the images; dev and base are the
+// environments of each target, base nil if there is no base image.
+func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
+	s := &source{
+		client:    client,
+		installed: map[python.Name]*resolve.Project{},
+		standing:  map[python.Name][]standing{},
+		specs:     map[string]python.Specifiers{},
+	}
+	preferred := map[python.Name][]standing{}
+	for t := range dev {
+		var onto *inspect.Environment
+		known := map[python.Name]python.Version{}
+		for _, d := range usable(dev[t]) {
+			known[d.Name] = d.Version
+		}
+		if base != nil {
+			onto = base[t]
+			for _, d := range usable(onto) {
+				st := standing{d.Version, &resolve.Artifact{Kind: resolve.ImageFiles, Target: t, Ref: installedRef{d, true}}}
+				s.standing[d.Name] = append(s.standing[d.Name], st)
+				// Another version than the development image's is no preference:
+				// nobody has tried the application with it.
+				if v, ok := known[d.Name]; !ok || v.Compare(d.Version) == 0 {
+					preferred[d.Name] = append(preferred[d.Name], st)
+				}
+			}
+		}
+		for _, d := range usable(dev[t]) {
+			st := standing{d.Version, &resolve.Artifact{
+				Kind: resolve.ImageFiles, Target: t, Unfit: unfit(d, dev[t], onto), Ref: installedRef{d, false},
+			}}
+			s.standing[d.Name] = append(s.standing[d.Name], st)
+			preferred[d.Name] = append(preferred[d.Name], st)
+		}
+	}
+	for name, list := range preferred {
+		s.installed[name] = joined(nil, list, "")
+	}
+	return s
+}
+
+// usable are the distributions that an import would find.
+func usable(env *inspect.Environment) []*inspect.Distribution {
+	var out []*inspect.Distribution
+	for _, d := range env.Distributions {
+		if !d.Shadowed && d.Metadata != nil {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// unfit tells why the development image's files of d are not taken.
+func unfit(d *inspect.Distribution, dev, base *inspect.Environment) string {
+	switch {
+	case d.Refused != "":
+		return d.Refused
+	case d.Editable != "":
+		return "it is a develop install of /" + d.Editable
+	case len(d.Missing) > 0:
+		return fmt.Sprintf("%d of its files are missing in the image, %s first", len(d.Missing), d.Missing[0])
+	case len(d.Modified) > 0:
+		return fmt.Sprintf("%d of its files were changed after installation, %s first", len(d.Modified), d.Modified[0])
+	case base == nil:
+		return ""
+	}
+	return inspect.Fits(d, dev, base)
+}
+
+// Installed implements [resolve.Source].
+func (s *source) Installed(name python.Name) *resolve.Project { return s.installed[name] }
+
+// Project implements [resolve.Source].
+func (s *source) Project(ctx context.Context, name python.Name, direct string) (*resolve.Project, error) {
+	if direct != "" {
+		return s.direct(name, direct)
+	}
+	page, err := s.client.Project(ctx, name)
+	switch {
+	case errors.Is(err, pypi.ErrNotFound):
+		return joined(nil, s.standing[name], "not found in "+s.places()), nil
+	case errors.Is(err, pypi.ErrOffline):
+		return joined(nil, s.standing[name], pypi.ErrOffline.Error()), nil
+	case err != nil:
+		return nil, err
+	}
+	rows := make([]release, len(page.Releases))
+	for i := range page.Releases {
+		r := &page.Releases[len(rows)-1-i] // newest first there, oldest first here
+		rows[i] = release{r.Version, func() []*resolve.Artifact { return s.artifacts(r.Files()) }}
+	}
+	p := joined(rows, s.standing[name], "")
+	p.Index = page.Index
+	switch {
+	case page.Status != "" && page.Status != "active":
+		p.Note = strings.TrimSpace("the project is " + page.Status + " " + page.StatusReason)
+	case len(rows) == 0 && page.Skipped > 0:
+		p.Note = fmt.Sprintf("none of the %d files that the index lists is a wheel or a source archive of it", page.Skipped)
+	case len(rows) == 0:
+		p.Note = "the index lists no files"
+	}
+	return p, nil
+}
+
+// places names the indexes, for a message.
+func (s *source) places() string {
+	if s.client.NoIndex {
+		return "the find-links (--no-index is set)"
+	}
+	var out []string
+	for _, u := range s.client.Indexes {
+		out = append(out, transport.RedactText(u))
+	}
+	return strings.Join(out, ", ")
+}
+
+// release is one version of an index page with a way to decode its rows.
+type release struct {
+	version   python.Version
+	artifacts func() []*resolve.Artifact
+}
+
+// joined merges the rows of a page (ascending) with what stands in images.
+func joined(rows []release, stand []standing, note string) *resolve.Project {
+	stand = slices.Clone(stand)
+	slices.SortStableFunc(stand, func(a, b standing) int { return a.version.Compare(b.version) })
+	var versions []python.Version
+	var ways [][]*resolve.Artifact
+	var pages []func() []*resolve.Artifact
+	for len(rows) > 0 || len(stand) > 0 {
+		var v python.Version
+		switch {
+		case len(stand) == 0:
+			v = rows[0].version
+		case len(rows) == 0:
+			v = stand[0].version
+		case stand[0].version.Compare(rows[0].version) < 0:
+			v = stand[0].version
+		default:
+			v = rows[0].version
+		}
+		var fromImages []*resolve.Artifact
+		for len(stand) > 0 && stand[0].version.Compare(v) == 0 {
+			fromImages = append(fromImages, stand[0].artifact)
+			stand = stand[1:]
+		}
+		var page func() []*resolve.Artifact
+		if len(rows) > 0 && rows[0].version.Compare(v) == 0 {
+			page = rows[0].artifacts
+			rows = rows[1:]
+		}
+		versions, ways, pages = append(versions, v), append(ways, fromImages), append(pages, page)
+	}
+	return &resolve.Project{Versions: versions, Note: note, Artifacts: decodeOnce(ways, pages)}
+}
+
+// decodeOnce returns a function that gives the artifacts of a version, the same
+// ones each time, decoding the page's rows when they are first asked for.
+func decodeOnce(ways [][]*resolve.Artifact, pages []func() []*resolve.Artifact) func(i int) []*resolve.Artifact {
+	var mu sync.Mutex
+	return func(i int) []*resolve.Artifact {
+		mu.Lock()
+		defer mu.Unlock()
+		if pages[i] != nil {
+			ways[i] = append(ways[i], pages[i]()...)
+			pages[i] = nil
+		}
+		return ways[i]
+	}
+}
+
+// artifacts turns the rows of one release into artifacts.
+func (s *source) artifacts(list []pypi.File) []*resolve.Artifact {
+	out := make([]*resolve.Artifact, 0, len(list))
+	for _, f := range list {
+		a := &resolve.Artifact{
+			Kind: resolve.Sdist, Target: -1, File: f.Name, URL: f.URL, Hashes: f.Hashes, Size: f.Size, Uploaded: f.Uploaded,
+			RequiresPython: s.specifiers(f.RequiresPython), Yanked: f.Yanked, YankedReason: f.YankedReason, Ref: f,
+		}
+		if strings.HasSuffix(f.Name, ".whl") {
+			w, err := python.ParseWheelName(f.Name)
+			if err != nil {
+				continue // the client leaves broken rows out already
+			}
+			a.Kind, a.WheelName = resolve.Wheel, w
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// specifiers parses requires-python as pip does: what is broken is ignored.
+func (s *source) specifiers(text string) python.Specifiers {
+	if text == "" {
+		return python.Specifiers{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp, ok := s.specs[text]
+	if !ok {
+		sp, _ = python.ParseSpecifiersLenient(text)
+		s.specs[text] = sp
+	}
+	return sp
+}
+
+// direct returns the one candidate of a direct reference (PEP 508 "name @ url").
+func (s *source) direct(name python.Name, raw string) (*resolve.Project, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, usagef("", "%s @ %s: this is no URL", name, transport.RedactText(raw))
+	}
+	f := pypi.File{Name: path.Base(u.Path), Hashes: fragmentHashes(u.Fragment)}
+	u.Fragment = ""
+	f.URL = u.String()
+	var v python.Version
+	if strings.HasSuffix(f.Name, ".whl") {
+		w, err := python.ParseWheelName(f.Name)
+		if err != nil || w.Name != name {
+			return nil, usagef("", "%s @ %s: the file is not a wheel of %s", name, transport.RedactText(raw), name)
+		}
+		v = w.Version
+	} else if v, err = python.ParseSdistName(f.Name, name); err != nil {
+		return nil, usagef("name a wheel, or a source archive called NAME-VERSION.tar.gz",
+			"%s @ %s: the version can't be told from the file's name", name, transport.RedactText(raw))
+	}
+	rows := []release{{v, func() []*resolve.Artifact { return s.artifacts([]pypi.File{f}) }}}
+	return joined(rows, nil, ""), nil
+}
+
+// fragmentHashes reads #sha256=... of a URL.
+func fragmentHashes(fragment string) map[string]string {
+	out := map[string]string{}
+	for part := range strings.SplitSeq(fragment, "&") {
+		algorithm, digest, ok := strings.Cut(part, "=")
+		switch algorithm {
+		case "sha256", "sha384", "sha512", "md5":
+			if ok {
+				out[algorithm] = strings.ToLower(digest)
+			}
+		}
+	}
+	return out
+}
+
+// Requires implements [resolve.Source].
+func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.Artifact) (*resolve.Needs, error) {
+	if ref, ok := a.Ref.(installedRef); ok {
+		return needs(ref.dist.Metadata), nil
+	}
+	f := a.Ref.(pypi.File)
+	text, err := s.client.Metadata(ctx, f)
+	switch {
+	case errors.Is(err, pypi.ErrDynamic), errors.Is(err, pypi.ErrDamaged), errors.Is(err, transport.ErrNotFound):
+		return nil, &resolve.Unusable{Reason: err.Error()}
+	case err != nil:
+		return nil, err
+	}
+	m, err := python.ParseMetadata(text.Core)
+	if err != nil {
+		return nil, &resolve.Unusable{Reason: fmt.Sprintf("%s of %s: %v", text.Origin, f.Name, err)}
+	}
+	if text.Origin == "METADATA" && (m.Name != c.Name || m.Version.Compare(c.Version) != 0) {
+		return nil, &resolve.Unusable{Reason: fmt.Sprintf("%s says in its METADATA that it is %s %s", f.Name, m.Name, m.Version)}
+	}
+	n := needs(m)
+	if !text.Guaranteed {
+		return nil, &resolve.Unusable{Reason: "a build may change what its " + text.Origin + " asks for", Needs: n}
+	}
+	return n, nil
+}
+
+func needs(m *python.Metadata) *resolve.Needs {
+	return &resolve.Needs{Requires: m.RequiresDist, Extras: m.ProvidesExtra, RequiresPython: m.RequiresPython}
+}
