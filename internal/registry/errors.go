@@ -108,7 +108,14 @@ type networkError struct {
 	err      error
 }
 
-func (e *networkError) Error() string        { return e.host + ": " + e.op + ": " + e.err.Error() }
+func (e *networkError) Error() string {
+	cause := e.err
+	var v verdict
+	if errors.As(cause, &v) && v.Unwrap() != nil {
+		cause = v.Unwrap() // without the URL, which is named already
+	}
+	return e.host + ": " + e.op + ": " + cause.Error()
+}
 func (e *networkError) Unwrap() error        { return e.err }
 func (e *networkError) Is(target error) bool { return target == ErrUnavailable }
 
@@ -132,8 +139,21 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// verdict is the error of a RoundTripper that judges by itself whether trying
+// again can help, as the one of package transport does.
+type verdict interface {
+	error
+	Is(error) bool
+	Temporary() bool
+	Unwrap() error
+}
+
 // final tells whether trying again cannot help.
 func final(err error) bool {
+	var v verdict
+	if errors.As(err, &v) {
+		return !v.Temporary()
+	}
 	var (
 		dns       *net.DNSError
 		cert      *tls.CertificateVerificationError

@@ -36,6 +36,7 @@ type Repository struct {
 	base      *url.URL // scheme and host, nothing else
 	transport http.RoundTripper
 	auth      auth
+	noMount   atomic.Bool  // mounting was refused once
 	chunk     atomic.Int64 // index of the chunk size in use, see chunkSizes
 	pause     func(ctx context.Context, d time.Duration) error
 }

@@ -94,7 +94,10 @@ func (r *Repository) send(ctx context.Context, c call, authorization string) (*h
 		if err != nil {
 			return nil, err
 		}
-		if authorization != "" && sameOrigin(u, c.url) {
+		if !sameOrigin(u, c.url) {
+			authorization = "" // also if a later redirect leads back
+		}
+		if authorization != "" {
 			req.Header.Set("Authorization", authorization)
 		}
 		resp, err := r.transport.RoundTrip(req)

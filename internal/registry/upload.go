@@ -124,7 +124,7 @@ func (s *session) run(ctx context.Context) error {
 // begin starts an upload and returns where to send it.
 func (s *session) begin(ctx context.Context) (*url.URL, error) {
 	c := call{op: s.op("POST"), method: http.MethodPost, url: s.r.path("/blobs/uploads/")}
-	if s.u.From != "" {
+	if s.u.From != "" && !s.r.noMount.Load() {
 		m := c
 		m.url, m.from, m.once = s.r.path("/blobs/uploads/"), s.u.From, true
 		m.url.RawQuery = url.Values{"mount": {s.d.Digest.String()}, "from": {s.u.From}}.Encode()
@@ -141,6 +141,7 @@ func (s *session) begin(ctx context.Context) (*url.URL, error) {
 		}
 		// Refused in whatever way: registries that don't want to mount answer
 		// 202, 400, 401, 403, 404, 405 or 500.
+		s.r.noMount.Store(true)
 	}
 	resp, err := s.r.do(ctx, c)
 	if err != nil {
