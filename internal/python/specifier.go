@@ -79,8 +79,12 @@ func (c *Specifier) scan(s string, i int) int {
 		return -1
 	}
 	c.op = op
-	start := skipSpace(s, i+n)
-	if op == opIdentical {
+	return c.scanVersion(s, skipSpace(s, i+n))
+}
+
+// scanVersion reads what stands behind the operator, which c has already.
+func (c *Specifier) scanVersion(s string, start int) int {
+	if c.op == opIdentical {
 		end := start
 		for end < len(s) && s[end] != ';' && s[end] != ')' && skipSpace(s, end) == end {
 			end++
@@ -90,9 +94,9 @@ func (c *Specifier) scan(s string, i int) int {
 		return end
 	}
 	var p versionParts
-	exact := op == opEqual || op == opNotEqual
+	exact := c.op == opEqual || c.op == opNotEqual
 	end := p.scan(s, start, exact)
-	if end < 0 || end-start > maxVersionLength || op == opCompatible && !strings.Contains(p.release, ".") {
+	if end < 0 || end-start > maxVersionLength || c.op == opCompatible && !strings.Contains(p.release, ".") {
 		return -1
 	}
 	bare := p.pre == 0 && !p.hasPost && !p.hasDev && p.local == ""

@@ -1,6 +1,7 @@
 package python
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -91,4 +92,18 @@ func increment(digits string) string {
 		b[i] = '0'
 	}
 	return "1" + string(b)
+}
+
+// parseUint returns the number that digits are; the largest one if it does not
+// fit, 0 if there are none.
+func parseUint(digits string) uint64 {
+	n := uint64(0)
+	for i := 0; i < len(digits); i++ {
+		d := uint64(digits[i] - '0')
+		if n > (math.MaxUint64-d)/10 {
+			return math.MaxUint64
+		}
+		n = n*10 + d
+	}
+	return n
 }

@@ -2,7 +2,6 @@ package python
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -159,11 +158,7 @@ func (v Version) Release() []uint64 {
 	}
 	out := make([]uint64, len(v.long.release))
 	for i, s := range v.long.release {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			n = math.MaxUint64
-		}
-		out[i] = n
+		out[i] = parseUint(s)
 	}
 	return out
 }
@@ -173,11 +168,7 @@ func (v Version) Epoch() uint64 {
 	if v.long == nil {
 		return 0
 	}
-	n, err := strconv.ParseUint(v.long.epoch, 10, 64)
-	if err != nil {
-		return math.MaxUint64
-	}
-	return n
+	return parseUint(v.long.epoch)
 }
 
 // Base returns the version without anything behind the release: "1!2.3.0" for
