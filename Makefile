@@ -41,7 +41,7 @@ demo: build ## Make two small images, distill one onto the other, run the result
 	scripts/demo.sh
 
 images: ## Make the large test images (root, half an hour the first time)
-	fixtures/images/images.sh pyslim pydev alpine-py-slim alpine-py
+	fixtures/images/images.sh debian-base pyslim pydev alpine-py-slim alpine-py
 
 e2e: build images ## Ship six applications out of the large images and run them (root)
 	e2e/run.sh
