@@ -1,8 +1,14 @@
 // Package plan turns a resolution and environments into the exact files of each
 // new layer, each with its reason.
+//
+// It opens nothing but small text files (scripts whose first line has to change):
+// what it decides from are names, modes, digests and the notes that the probe of
+// an image made while that was read.
 package plan
 
 import (
+	"fmt"
+
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -17,18 +23,19 @@ type Plan struct {
 }
 
 // Layer is one new layer. Files holds regular files, links, and the directories
-// that the base lacks; Whiteouts are paths of the base that are to vanish.
+// that the base lacks; Whiteouts are paths of the base that are to vanish, and
+// stand in a layer of their own.
 type Layer struct {
-	Name      string // "native libraries", "numpy 1.26.4", "packages a-f"
+	Name      string // "native libraries", "numpy 1.26.4", "small packages 3"
 	Comment   string // for the history entry
 	Files     files.Set
 	Whiteouts []string
-	Reasons   map[string]Reason // by path
+	Reasons   map[string]Reason // by path; directories have none
 }
 
 // Reason is why a path is in the image.
 type Reason struct {
-	Owner string // "numpy 1.26.4", "libodbc2 2.3.11-2"
+	Owner string // "numpy 1.26.4", "libodbc2 2.3.11-2"; "" if nobody is known
 	Why   string // "requirements.txt:3", "needed by usr/local/.../pyodbc.so"
 }
 
@@ -37,7 +44,7 @@ type Package struct {
 	Name    python.Name
 	Version python.Version
 	From    string // "image", "wheel", "base", "build"
-	Detail  string // wheel file name, or dev image path
+	Detail  string // wheel file name, or path of its record in the image
 	Size    int64  // bytes of its files in the new image, uncompressed
 	Files   int
 }
@@ -77,11 +84,57 @@ type Input struct {
 
 // Options change what is laid.
 type Options struct {
-	Include, Exclude []string // globs on paths of the new image
-	Trim             string   // "none", "safe", "max"
-	MaxLayers        int      // new and base layers together; 0 means 40
+	// Include and Exclude are globs on paths of the new image, with or without
+	// a leading slash. One without a slash inside holds at any depth, "**"
+	// stands for any number of directories, and what matches a directory
+	// matches all below it. Include takes files of the development image
+	// which no package brings; Exclude leaves out what would have come.
+	Include, Exclude []string
+	Trim             string // "none", "safe" (default)
+	MaxLayers        int    // new and base layers together; 0 means 40
 	BaseLayers       int
 }
 
-// Make decides. An error names what does not fit, with need and have.
-func Make(in Input) (*Plan, error) { panic("contract") }
+// Error is why there is no plan, naming what does not fit with need and have.
+type Error struct {
+	Text string
+	Hint string // what to do about it, "" if there is nothing to say
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Hints says what to do now.
+func (e *Error) Hints() []string {
+	if e.Hint == "" {
+		return nil
+	}
+	return []string{e.Hint}
+}
+
+func failf(hint, format string, args ...any) error {
+	return &Error{Text: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// Make decides. What does not fit is an *Error; other errors are about reading a
+// script or a damaged note.
+func Make(in Input) (*Plan, error) {
+	p, err := newPlanner(in)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		p.collect, // the files of each pick
+		p.replace, // what they take the place of in the base
+		p.place,   // one owner for each path, in the base's tree
+		p.records, // RECORD says what is laid
+		p.meet,    // what the base has already, and what vanishes
+		p.include, // what the user wants beside
+		p.links,   // no link leads nowhere
+		p.native,  // libraries that all these need
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p.finish()
+}
