@@ -194,3 +194,10 @@ func (l *Loader) search(name string, by *loaded) found {
 	}
 	return f
 }
+
+// Find returns the final path of what the loader gives for a bare name to an
+// object without a run path.
+func (l *Loader) Find(name string) (real string, ok bool) {
+	f := l.search(name, nil)
+	return f.real, f.path != "" && f.problem == ""
+}

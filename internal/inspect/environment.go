@@ -23,8 +23,14 @@ type Environment struct {
 	OS *ospkg.Database
 	// OSRelease is os-release's PRETTY_NAME, "" if there is none.
 	OSRelease string
+	// Conda holds the packages of all conda prefixes, in order of record.
+	Conda []*CondaPackage
+	// LibraryPath is the LD_LIBRARY_PATH of the image's configuration.
+	LibraryPath string
 	// Warnings are oddities worth telling, in a fixed order.
 	Warnings []string
+
+	condaOwner map[string]*CondaPackage
 }
 
 // Interpreter is one Python found in an image. Paths have no leading slash.
@@ -45,6 +51,20 @@ type Interpreter struct {
 	ExtSuffix                                string // ".cpython-311-x86_64-linux-gnu.so"
 	Markers                                  python.MarkerEnv
 	Tags                                     *python.Tags
+
+	ABI         string // "cp311", "cp313t"
+	Arch        string // "x86_64", "aarch64"
+	LibcVersion string // in full: "2.36", "1.2.5"; "" if unknown
+	// SiteDirs are the directories that site.py looks into for packages, there or
+	// not, in order.
+	SiteDirs []string
+	// PthImports are the .pth files with lines of code, which distill does not run.
+	PthImports []string
+	// ExternallyManaged is the marker of PEP 668, "" if there is none.
+	ExternallyManaged string
+
+	venv string       // root of the virtual environment, "" if it is none
+	base *Interpreter // whose packages a venv sees, too
 }
 
 // Kind says how a distribution is recorded.
@@ -83,6 +103,22 @@ type Distribution struct {
 	Editable  string // path that a develop install points to
 	DirectURL string // of direct_url.json, credentials removed
 	Shadowed  bool
+	// PathEntry is the sys.path entry that only this distribution needs, so that a
+	// .pth file has to bring it along (an egg, the source folder of a develop install);
+	// "" for what lies in one of the interpreter's SiteDirs.
+	PathEntry string
+
+	order    int       // place of Location on sys.path
+	infoFile string    // file whose owner owns the record
+	list     *fileList // while reading: RECORD or installed-files.txt
+	links    []string  // .egg-link files
+}
+
+// fileList is a list of files that a distribution came with.
+type fileList struct {
+	path string // of the list itself
+	base string // its lines are relative to this
+	text []byte
 }
 
 // Options say what is asked of an image.

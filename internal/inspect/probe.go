@@ -1,6 +1,248 @@
 package inspect
 
-import "github.com/r-seed-1713b764/distill/internal/files"
+import (
+	"bytes"
+	"errors"
+	"io"
+	"path"
+	"strings"
 
-// Probe returns the rules by which an image has to be read for [Read].
-func Probe() files.Probe { panic("contract") }
+	"github.com/r-seed-1713b764/distill/internal/elfdeps"
+	"github.com/r-seed-1713b764/distill/internal/files"
+)
+
+// probeVersion names the rules below; it changes whenever one of them does.
+const probeVersion = "inspect-1"
+
+// Kinds of notes, by their first byte. noteELF is the first byte of what
+// elfdeps encodes, so that an ELF note is that and nothing more.
+const (
+	noteELF     = 1
+	noteHeaders = 'M' // then the header block of METADATA or PKG-INFO
+	noteScript  = '#' // the first lines of a script, which begin with '#' themselves
+	noteSite    = 'S' // of site.py: "d" if it is Debian's
+	noteConda   = 'C' // a conda-meta record, condensed (conda.go)
+	noteEgg     = 'Z' // the EGG-INFO of a zipped egg (egginfo.go)
+)
+
+// Bounds on what is kept in memory of one file; SAFETY.md names 16 MiB for
+// METADATA. The largest RECORD seen has 1.2 MB.
+const (
+	maxMetadata = 16 << 20
+	maxRecord   = 64 << 20
+	maxSmall    = 1 << 20
+	maxScript   = 512
+	maxEgg      = 256 << 20
+)
+
+// Probe returns the rules by which an image has to be read for [Read]. It keeps lists and
+// databases whole, and of METADATA, conda records, zipped eggs, scripts and ELF
+// files only what [Read] needs. It asks for digests of what a RECORD can vouch for:
+// files below *-packages and conda's pkgs, and the scheme's folders for scripts and data.
+func Probe() files.Probe { return probe{} }
+
+type probe struct{}
+
+// Version implements [files.Probe].
+func (probe) Version() string { return probeVersion }
+
+// Wants implements [files.Probe].
+func (probe) Wants(name string, size int64, head []byte) files.Want {
+	var w files.Want
+	if wantsDigest(name) {
+		w |= files.WantSHA256
+	}
+	if isELF(head) {
+		return w | files.WantNote
+	}
+	base := path.Base(name)
+	if base == "__pycache__" || strings.HasSuffix(base, ".pyc") {
+		return w
+	}
+	switch kind := contentKind(name, base); {
+	case kind.limit > 0 && size <= kind.limit:
+		w |= kind.want
+	case bytes.HasPrefix(head, []byte("#!")) && isBin(name):
+		w |= files.WantNote
+	}
+	return w
+}
+
+// isELF leaves out object files and core dumps, which no loader takes.
+func isELF(head []byte) bool {
+	return len(head) >= 18 && string(head[:4]) == "\x7fELF" && (head[16] == 2 || head[16] == 3 || head[17] == 2 || head[17] == 3)
+}
+
+// wantsDigest tells whether a RECORD may list the file with a digest. Byte code is
+// made on the spot and never checked; what the OS keeps in usr/share, usr/include
+// and etc is in no RECORD.
+func wantsDigest(name string) bool {
+	if strings.HasSuffix(name, ".pyc") {
+		return false
+	}
+	if strings.Contains(name, "-packages/") || isBin(name) {
+		return true
+	}
+	rest := name
+	if r, ok := strings.CutPrefix(name, "usr/"); ok {
+		if rest, ok = strings.CutPrefix(r, "local/"); !ok {
+			return false
+		}
+	} else if strings.HasPrefix(name, "etc/") || strings.HasPrefix(name, "var/") {
+		return false
+	}
+	for _, d := range [...]string{"share/", "etc/", "include/", "man/"} {
+		if strings.HasPrefix(rest, d) || strings.Contains(rest, "/"+d) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, "usr/local/") // data of wheels may lie anywhere below the prefix
+}
+
+func isBin(name string) bool {
+	dir := path.Dir(name)
+	return path.Base(dir) == "bin"
+}
+
+// kind says what is wanted of a file up to a size.
+type kind struct {
+	want  files.Want
+	limit int64
+}
+
+func contentKind(name, base string) kind {
+	small := kind{files.WantContent, maxSmall}
+	dir := path.Dir(name)
+	switch {
+	case strings.HasSuffix(dir, ".dist-info"), strings.HasSuffix(dir, ".egg-info"), path.Base(dir) == "EGG-INFO":
+		switch base {
+		case "METADATA", "PKG-INFO":
+			return kind{files.WantNote, maxMetadata}
+		case "RECORD", "installed-files.txt":
+			return kind{files.WantContent, maxRecord}
+		case "INSTALLER", "WHEEL", "direct_url.json", "entry_points.txt", "top_level.txt", "requires.txt":
+			return small
+		}
+	case strings.HasSuffix(base, ".egg-info"):
+		return kind{files.WantNote, maxMetadata}
+	case strings.HasSuffix(base, ".egg"):
+		return kind{files.WantNote, maxEgg}
+	case strings.HasSuffix(base, ".egg-link"), strings.HasSuffix(base, ".pth"), base == "pyvenv.cfg":
+		return small
+	case strings.HasSuffix(base, ".json") && path.Base(dir) == "conda-meta":
+		return kind{files.WantNote, maxRecord}
+	case base == "site.py" && isStdlib(dir):
+		return kind{files.WantNote, maxSmall}
+	case base == "patchlevel.h":
+		return small
+	}
+	return databaseKind(name, base, dir)
+}
+
+// databaseKind is contentKind for what belongs to the operating system.
+func databaseKind(name, base, dir string) kind {
+	whole := kind{files.WantContent, maxRecord}
+	switch {
+	case name == "var/lib/dpkg/status", name == "var/lib/dpkg/diversions", dir == "var/lib/dpkg/status.d":
+		return whole
+	case dir == "var/lib/dpkg/info" && strings.HasSuffix(base, ".list"):
+		return whole
+	case strings.HasSuffix(name, "lib/apk/db/installed"):
+		return whole
+	case base == "ld.so.cache", strings.HasPrefix(base, "ld-musl-") && strings.HasSuffix(base, ".path"), base == "os-release":
+		return kind{files.WantContent, maxSmall}
+	}
+	return kind{}
+}
+
+// isStdlib tells whether dir looks like the standard library: lib/python3.11.
+func isStdlib(dir string) bool {
+	return strings.HasPrefix(path.Base(dir), "python") && strings.HasPrefix(path.Base(path.Dir(dir)), "lib")
+}
+
+// Note implements [files.Probe].
+func (probe) Note(name string, size int64, r io.ReaderAt) ([]byte, error) {
+	head, err := readHead(r, size, maxScript)
+	if err != nil {
+		return nil, err
+	}
+	if isELF(head) {
+		i, err := elfdeps.Parse(r, size)
+		if errors.Is(err, elfdeps.ErrDamaged) || i == nil && err == nil {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return i.Encode(), nil
+	}
+	base := path.Base(name)
+	switch {
+	case base == "METADATA", base == "PKG-INFO", strings.HasSuffix(base, ".egg-info"):
+		return noteMetadata(r, size)
+	case strings.HasSuffix(base, ".egg"):
+		return noteZippedEgg(r, size)
+	case strings.HasSuffix(base, ".json"):
+		return noteCondaRecord(r, size)
+	case base == "site.py":
+		return noteSitePy(r, size)
+	case bytes.HasPrefix(head, []byte("#!")):
+		if i := bytes.IndexByte(head, 0); i >= 0 {
+			head = head[:i]
+		}
+		return head, nil
+	}
+	return nil, nil
+}
+
+// readHead returns up to n first bytes.
+func readHead(r io.ReaderAt, size, n int64) ([]byte, error) {
+	b := make([]byte, min(n, size))
+	m, err := r.ReadAt(b, 0)
+	if err != nil && !(errors.Is(err, io.EOF) && m == len(b)) {
+		return nil, err
+	}
+	return b, nil
+}
+
+// noteMetadata keeps the headers and leaves the long description out.
+func noteMetadata(r io.ReaderAt, size int64) ([]byte, error) {
+	b, err := readHead(r, size, maxMetadata)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte{noteHeaders}, headerBlock(b)...), nil
+}
+
+// headerBlock returns what stands before the first empty line, and of a description
+// among the headers nothing.
+func headerBlock(b []byte) []byte {
+	var out []byte
+	skip := false
+	for line := range bytes.Lines(b) {
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			break
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			key, _, _ := bytes.Cut(line, []byte(":"))
+			skip = bytes.EqualFold(bytes.TrimSpace(key), []byte("description"))
+		}
+		if !skip {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// noteSitePy tells Debian's site.py, which looks into dist-packages, from others.
+func noteSitePy(r io.ReaderAt, size int64) ([]byte, error) {
+	b, err := readHead(r, size, maxSmall)
+	if err != nil {
+		return nil, err
+	}
+	note := []byte{noteSite}
+	if bytes.Contains(b, []byte(`"dist-packages"`)) {
+		note = append(note, 'd')
+	}
+	return note, nil
+}
