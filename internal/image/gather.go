@@ -1,0 +1,197 @@
+package image
+
+import (
+	"archive/tar"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/r-seed-1713b764/distill/internal/files"
+)
+
+// content is the content of a file in a layer.
+type content struct {
+	layer  *layer
+	offset int64 // in the tar archive: of the content, or of the header if sparse
+	size   int64
+	sparse bool
+	kept   string
+	isKept bool
+}
+
+// Open reads the layer up to the file unless the content was kept.
+func (c *content) Open() (io.ReadCloser, error) {
+	if c.isKept {
+		return io.NopCloser(strings.NewReader(c.kept)), nil
+	}
+	out, err := c.layer.source.opts.Cache.Temp()
+	if err != nil {
+		return nil, err
+	}
+	p := &pick{content: c}
+	if err := c.layer.copyOut(background(), []*pick{p}, out); err != nil {
+		out.Close()
+		return nil, explain(c.layer.source.Ref, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(out, 0, c.size), out}, nil
+}
+
+// pick is a content that is copied to a place in a file.
+type pick struct {
+	*content
+	at int64
+}
+
+// Gather returns the files of set with content that opens at once and in any
+// order; it reads each layer that holds some of them once, front to back, and
+// keeps them in a file without a name. Close the closer when done: the files can't be
+// opened after that. Files that are not from this image are passed through.
+func (i *Image) Gather(ctx context.Context, set files.Set) (files.Set, io.Closer, error) {
+	picks, places := i.picks(set)
+	if len(places) == 0 {
+		return set, nopCloser{}, nil
+	}
+	out, err := i.source.opts.Cache.Temp()
+	if err != nil {
+		return files.Set{}, nil, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(cap(i.source.slots))
+	for _, l := range i.layers {
+		if list := picks[l]; len(list) > 0 {
+			g.Go(func() error { return l.copyOut(ctx, list, out) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		out.Close()
+		return files.Set{}, nil, explain(i.source.Ref, err)
+	}
+	list := make([]*files.File, 0, set.Len())
+	for f := range set.All() {
+		if c, ok := f.Content.(*content); ok && places[c] != nil {
+			g := *f
+			g.Content = section{out, places[c].at, c.size}
+			f = &g
+		}
+		list = append(list, f)
+	}
+	return files.NewSet(list), out, nil
+}
+
+// picks lists what has to be copied, by layer in the order of the archive, and by content.
+func (i *Image) picks(set files.Set) (map[*layer][]*pick, map[*content]*pick) {
+	own := map[*layer]bool{}
+	for _, l := range i.layers {
+		own[l] = true
+	}
+	byLayer, places := map[*layer][]*pick{}, map[*content]*pick{}
+	var at int64
+	for f := range set.All() {
+		c, ok := f.Content.(*content)
+		if !ok || c.isKept || !own[c.layer] || places[c] != nil {
+			continue
+		}
+		p := &pick{c, at}
+		at += c.size
+		places[c] = p
+		byLayer[c.layer] = append(byLayer[c.layer], p)
+	}
+	for _, list := range byLayer {
+		slices.SortFunc(list, func(a, b *pick) int { return cmp.Compare(a.offset, b.offset) })
+	}
+	return byLayer, places
+}
+
+// section is a part of an open file.
+type section struct {
+	f        *os.File
+	at, size int64
+}
+
+func (s section) Open() (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(s.f, s.at, s.size)), nil
+}
+
+// copyOut copies contents, which are in the order of the archive, to their places in out. The
+// whole blob is checked, its part behind the last of them without decompressing it.
+func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
+	hold := <-l.source.slots
+	defer func() { l.source.slots <- hold }()
+	st, err := openStream(ctx, l.source.store, l.desc, l.diffID, nil)
+	if err == nil {
+		defer st.close()
+		err = st.copyOut(list, out)
+	}
+	if err != nil {
+		return fmt.Errorf("layer %s: %w", l.desc.Digest, err)
+	}
+	return nil
+}
+
+func (s *stream) copyOut(list []*pick, out *os.File) error {
+	s.hash = noHash{}
+	for _, p := range list {
+		if err := s.skip(p.offset - s.pos); err != nil {
+			return blame(err)
+		}
+		if err := s.copyOne(p, out); err != nil {
+			return blame(err)
+		}
+	}
+	s.stopUnpacking()
+	return blame(s.drain())
+}
+
+func (s *stream) copyOne(p *pick, out *os.File) error {
+	if p.sparse {
+		return s.copySparse(p, out)
+	}
+	for at, left := p.at, p.size; left > 0; {
+		b, err := s.take(left)
+		if err != nil {
+			return noEOF(err)
+		}
+		if _, err := out.WriteAt(b, at); err != nil {
+			return spoolError(err)
+		}
+		at += int64(len(b))
+		left -= int64(len(b))
+	}
+	return nil
+}
+
+// copySparse lets archive/tar fill in the holes.
+func (s *stream) copySparse(p *pick, out *os.File) error {
+	tr := tar.NewReader(s)
+	if h, err := tr.Next(); err != nil {
+		return tarError(err)
+	} else if h.Size != p.size {
+		return damaged("sparse file has another size than before")
+	}
+	n, err := io.Copy(&spool{f: out, n: p.at}, tr)
+	if err != nil {
+		return err
+	}
+	if n != p.size {
+		return noEOF(io.EOF)
+	}
+	return nil
+}
+
+// noHash takes the place of a hash that is not needed.
+type noHash struct{}
+
+func (noHash) Write(p []byte) (int, error) { return len(p), nil }
+func (noHash) Sum(b []byte) []byte         { return b }
+func (noHash) Reset()                      {}
+func (noHash) Size() int                   { return 0 }
+func (noHash) BlockSize() int              { return 1 }
