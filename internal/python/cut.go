@@ -1,5 +1,7 @@
 package python
 
+import "slices"
+
 // cut is a place between versions: before all versions at or above it, and
 // behind all others. Each place has exactly one cut, so cuts may be compared to
 // tell whether two ranges are the same.
@@ -168,6 +170,34 @@ func cutBeforeDev(v Version) cut {
 		return cut{key: key}
 	}
 	first := newParts(v.long.epoch, v.long.release)
+	first.dev = true
+	return first.cutBefore()
+}
+
+// cutBeforeDevOf returns the place before the development releases of v, which
+// is a post-release.
+func cutBeforeDevOf(v Version) cut {
+	first := *v.expand()
+	first.dev, first.devN, first.local = true, "0", nil
+	return first.cutBefore()
+}
+
+// cutNextPrefix returns the place before everything of the release that follows
+// the first numbers of the release of v, leaving out the last drop ones: before
+// 1.3 for 1.2 and drop 0, before 2 for 1.2 and drop 1.
+func cutNextPrefix(v Version, drop int) cut {
+	last := int(max(1, v.digits)) - drop - 1
+	if v.long == nil && last <= 3 {
+		shift := 48 - 8*last
+		key := (v.key ^ zeroKey) >> shift
+		if key&0xff != 0xff || last == 0 && key != 0xffff {
+			return cut{key: (key+1)<<shift | suffixKey(kindDev, 0, subSelf)}
+		}
+	}
+	parts := v.expand()
+	release := slices.Clone(parts.release[:len(parts.release)-drop])
+	release[len(release)-1] = increment(release[len(release)-1])
+	first := newParts(parts.epoch, release)
 	first.dev = true
 	return first.cutBefore()
 }

@@ -1,9 +1,6 @@
 package python
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Ranges is a set of versions, as a sorted union of intervals. The zero value is
 // the empty set. There is one Ranges for each set, whatever operations led to
@@ -162,40 +159,3 @@ func (r Ranges) IsSubset(s Ranges) bool { return r.Intersect(s).Equal(r) }
 
 // IsDisjoint tells whether no version is in both r and s.
 func (r Ranges) IsDisjoint(s Ranges) bool { return r.Intersect(s).IsEmpty() }
-
-// String tells r in the words of specifiers: ">=1.0,!=1.5,<2 or ==3.*". Where no
-// specifier says it exactly, the nearest one is given; it is for people.
-func (r Ranges) String() string {
-	switch {
-	case r.IsEmpty():
-		return "no version"
-	case r.IsAll():
-		return "any version"
-	}
-	var b strings.Builder
-	b.WriteString(r.list[0].lo.lowerText())
-	for i, iv := range r.list {
-		if i > 0 {
-			gap := interval{r.list[i-1].hi, iv.lo}
-			if one := gap.exactText(); one != "" {
-				appendClause(&b, ",", "!="+one)
-			} else {
-				appendClause(&b, ",", gap.lo.upperText())
-				appendClause(&b, " or ", iv.lo.lowerText())
-			}
-		}
-	}
-	appendClause(&b, ",", r.list[len(r.list)-1].hi.upperText())
-	return b.String()
-}
-
-func appendClause(b *strings.Builder, separator, clause string) {
-	if b.Len() > 0 && clause != "" {
-		b.WriteString(separator)
-	}
-	b.WriteString(clause)
-}
-
-func (i *interval) exactText() string { return "" }
-func (c *cut) lowerText() string      { return "" }
-func (c *cut) upperText() string      { return "" }

@@ -190,6 +190,3 @@ func (r Requirement) String() string {
 	}
 	return b.String()
 }
-
-// ParseRequirementLenient reads a requirement as it is published.
-func ParseRequirementLenient(s string) (Requirement, error) { return ParseRequirement(s) }

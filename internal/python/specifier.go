@@ -133,14 +133,14 @@ func (c *Specifier) bound() {
 		c.not = c.op == opNotEqual
 		switch {
 		case c.wildcard:
-			c.within = interval{cutBeforeDev(v), cutBeforeDev(v.nextPrefix(0))}
+			c.within = interval{cutBeforeDev(v), cutNextPrefix(v, 0)}
 		case v.Local() != "":
 			c.within = interval{cutBefore(v), cutAfter(v)}
 		default:
 			c.within = interval{cutBefore(v), cutAfterLocals(v)}
 		}
 	case opCompatible:
-		c.within = interval{cutBefore(v), cutBeforeDev(v.nextPrefix(1))}
+		c.within = interval{cutBefore(v), cutNextPrefix(v, 1)}
 	case opAtLeast:
 		c.within.lo = cutBefore(v)
 	case opAtMost:
@@ -163,23 +163,6 @@ func (c *Specifier) bound() {
 			c.within.hi = cutBeforeDev(v)
 		}
 	}
-}
-
-// nextPrefix returns the release of v without its last drop numbers, and the
-// then last one incremented: 1.3 for 1.2 and drop 0, 2 for 1.2 and drop 1.
-func (v Version) nextPrefix(drop int) Version {
-	parts := v.expand()
-	release := slices.Clone(parts.release[:len(parts.release)-drop])
-	release[len(release)-1] = increment(release[len(release)-1])
-	return newParts(parts.epoch, release).version()
-}
-
-// cutBeforeDevOf returns the place before the development releases of v, which
-// is a post-release.
-func cutBeforeDevOf(v Version) cut {
-	first := *v.expand()
-	first.dev, first.devN, first.local = true, "0", nil
-	return first.cutBefore()
 }
 
 // Operator returns the operator, such as "~=".
@@ -313,7 +296,3 @@ func (c *Specifier) ranges() Ranges {
 	}
 	return r
 }
-
-// ParseSpecifiersLenient reads a set as it is published, repairing what is
-// commonly wrong.
-func ParseSpecifiersLenient(s string) (Specifiers, error) { return ParseSpecifiers(s) }
