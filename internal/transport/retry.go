@@ -18,9 +18,9 @@ type Retrier struct {
 	// MaxWait bounds what Retry-After may ask for; more than that fails at once
 	// (0: 30 s).
 	MaxWait time.Duration
-	// Budget bounds the time after which no new attempt starts (0: 25 s, waits
-	// that a server asked for not counted): one header time-out or two stalled
-	// bodies end a request, instead of four of them in a row.
+	// Budget is the time after which no new attempt is made (0: 25 s): one header
+	// time-out, two stalled bodies or two long Retry-After end a request, instead
+	// of four of them in a row.
 	Budget time.Duration
 	// OnRetry is told of each failure that is followed by another attempt; may
 	// be nil.
@@ -42,32 +42,38 @@ func (r Retrier) withDefaults() Retrier {
 // number of the attempt, from 0. An error is temporary if an [*Error] in its
 // chain says so.
 func (r Retrier) Run(ctx context.Context, op func(attempt int) error) error {
-	r = r.withDefaults()
-	start, asked := time.Now(), time.Duration(0)
+	start := time.Now()
 	for attempt := 0; ; attempt++ {
 		err := op(attempt)
-		if err == nil || attempt+1 >= r.Attempts {
-			return err
+		if err == nil {
+			return nil
 		}
-		var e *Error
-		if !errors.As(err, &e) || !e.Temporary() || e.RetryAfter > r.MaxWait {
-			return err
-		}
-		wait := jitter(r.Base << attempt)
-		if e.RetryAfter > 0 {
-			wait = e.RetryAfter
-			asked += wait
-		}
-		if asked > r.MaxWait+r.MaxWait/3 || time.Since(start)-asked > r.Budget {
-			return err
-		}
-		if r.OnRetry != nil {
-			r.OnRetry(err)
-		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := r.Again(ctx, attempt+1, start, err); err != nil {
 			return err
 		}
 	}
+}
+
+// Again is one step of Run for those who keep count themselves: after failures
+// failed attempts since start it waits and returns nil, or returns err if there
+// should be no other attempt.
+func (r Retrier) Again(ctx context.Context, failures int, start time.Time, err error) error {
+	r = r.withDefaults()
+	var e *Error
+	if failures >= r.Attempts || !errors.As(err, &e) || !e.Temporary() {
+		return err
+	}
+	if e.RetryAfter > r.MaxWait || time.Since(start) > r.Budget {
+		return err
+	}
+	if r.OnRetry != nil {
+		r.OnRetry(err)
+	}
+	wait := e.RetryAfter
+	if wait == 0 {
+		wait = jitter(r.Base << (failures - 1))
+	}
+	return sleep(ctx, wait)
 }
 
 // Send makes one attempt. It returns an answer with a status below 400, whose
