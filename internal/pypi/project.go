@@ -1,8 +1,7 @@
 package pypi
 
 import (
-	"context"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -25,12 +24,33 @@ type Project struct {
 // Release is the files of one version.
 type Release struct {
 	Version python.Version
-	files   []File
+	parts   []part // at least one
+}
+
+// part is the files of one version on one page.
+type part struct {
+	page   *flatPage
+	rows   string // encoded
+	number int
 }
 
 // Files returns the files of a release in page order. It decodes them anew each
 // time.
-func (r *Release) Files() []File { return r.files }
+func (r *Release) Files() []File {
+	if len(r.parts) == 1 {
+		return r.parts[0].files()
+	}
+	var all []File
+	for _, p := range r.parts {
+		for _, f := range p.files() {
+			// The more trusted index comes first and hides the rest.
+			if !slices.ContainsFunc(all, func(g File) bool { return g.Name == f.Name }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
 
 // Files returns the files of all releases, newest release first.
 func (p *Project) Files() []File {
@@ -68,33 +88,3 @@ type Metadata struct {
 	// or "requires.txt".
 	Origin string
 }
-
-// Project returns a page. An unknown project is an error that wraps ErrNotFound.
-func (c *Client) Project(ctx context.Context, name python.Name) (*Project, error) { panic("contract") }
-
-// Metadata returns the core metadata of a wheel or of a source archive. ErrDynamic
-// means only a build can tell.
-func (c *Client) Metadata(ctx context.Context, f File) (Metadata, error) { panic("contract") }
-
-// Download fetches the file into the cache and returns it opened, checked
-// against every hash that is offered. digest is its sha256 in hex.
-func (c *Client) Download(ctx context.Context, f File) (r ReadAtCloser, size int64, digest string, err error) {
-	panic("contract")
-}
-
-// ReadAtCloser is a random-access file.
-type ReadAtCloser interface {
-	io.ReaderAt
-	io.Closer
-}
-
-// Stats counts requests that were sent, retries included.
-type Stats struct {
-	Pages, NotModified       int // pages asked for; answers 304 among them
-	Metadata, Ranges, Wholes int // .metadata files, parts of wheels, whole files
-	Retries                  int
-	Bytes                    int64 // of bodies
-}
-
-// Stats returns the counts so far.
-func (c *Client) Stats() Stats { panic("contract") }

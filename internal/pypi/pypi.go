@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
-	"github.com/r-seed-1713b764/distill/internal/transport"
 )
 
 // DefaultIndex is the simple API of the Python Package Index.
@@ -55,13 +54,6 @@ type Client struct {
 
 	once  sync.Once
 	state state
-}
-
-// state is what a Client knows besides its fields.
-type state struct {
-	http  *http.Client
-	retry transport.Retrier
-	slots chan struct{} // one for each request under way
 }
 
 // WithUser returns a URL with user and password in it, or raw as it is if both
