@@ -9,7 +9,9 @@ type Resolution struct {
 	Targets []Target
 	Picks   []*Pick // in order of name, then version
 	Splits  []Split // packages that have more than one version, in order of name
-	Stats   Stats
+	// Warnings are about odd metadata: an extra that does not exist. Sorted.
+	Warnings []string
+	Stats    Stats
 }
 
 // Pick is one chosen version with the platforms it is chosen for.
@@ -28,6 +30,9 @@ type Pick struct {
 	Passed []Passed
 	// Guess is why its dependencies are not certain (see Unusable), or "".
 	Guess string
+
+	pkg   *pkg
+	index int32
 }
 
 // Placed is the way a pick gets onto one target.
