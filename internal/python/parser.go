@@ -31,6 +31,8 @@ type parser struct {
 	text  string
 	pos   int
 	terms int // of markers, to bound them
+	// resplit are the specifiers if they have to be read once more as a set.
+	resplit string
 }
 
 func (p *parser) fail(kind string, at int, reason string) error {

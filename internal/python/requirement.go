@@ -21,7 +21,14 @@ type Requirement struct {
 // a *SyntaxError.
 func ParseRequirement(s string) (Requirement, error) {
 	p := parser{text: s}
-	return p.requirement()
+	r, err := p.requirement()
+	if err != nil || p.resplit == "" {
+		return r, err
+	}
+	if r.Specifiers, err = ParseSpecifiers(p.resplit); err != nil {
+		return Requirement{}, p.fail("specifier", strings.Index(s, p.resplit), err.Error())
+	}
+	return r, nil
 }
 
 // requirement reads: name extras? (specifiers | "@" url) (";" marker)?
@@ -111,6 +118,7 @@ func (p *parser) specifiers() (Specifiers, error) {
 	parens := p.char('(')
 	p.blanks()
 	var out Specifiers
+	first, resplit := p.pos, false
 	for {
 		start := p.pos
 		var c Specifier
@@ -122,16 +130,8 @@ func (p *parser) specifiers() (Specifiers, error) {
 		if err := p.specifierTrail(&c, start); err != nil {
 			return Specifiers{}, err
 		}
-		if c.op == opIdentical && strings.Contains(c.text, ",") {
-			// === takes everything up to a blank, but a set is split at commas.
-			split, err := ParseSpecifiers(c.String())
-			if err != nil {
-				return Specifiers{}, p.fail("specifier", start, err.Error())
-			}
-			out.list = append(out.list, split.list...)
-		} else {
-			out.list = append(out.list, c)
-		}
+		out.list = append(out.list, c)
+		resplit = resplit || c.op == opIdentical && strings.Contains(c.text, ",")
 		if len(out.list) > maxSpecifiers {
 			return Specifiers{}, p.fail("specifier", start, "too many version specifiers")
 		}
@@ -142,6 +142,10 @@ func (p *parser) specifiers() (Specifiers, error) {
 		p.blanks()
 	}
 	p.blanks()
+	if resplit {
+		// === takes everything up to a blank, but a set is split at commas.
+		p.resplit = p.text[first:p.pos]
+	}
 	if parens && !p.char(')') {
 		return Specifiers{}, p.fail("paren-close", open, "parenthesis around version specifiers is not closed")
 	}
