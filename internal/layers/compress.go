@@ -2,6 +2,7 @@ package layers
 
 import (
 	"io"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
@@ -70,7 +71,9 @@ func openGzip(w io.Writer) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	zw.Header = gzip.Header{OS: 255} // unknown, and no name and no time (RFC 1952)
+	// No name, no time, unknown system (RFC 1952). The zero time.Time would be
+	// written as a moment of 2042.
+	zw.Header = gzip.Header{ModTime: time.Unix(0, 0), OS: 255}
 	return newChunks(zw), nil
 }
 
