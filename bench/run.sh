@@ -52,7 +52,7 @@ distill_set() {  # distill_set NAME: cold, then warm, both platforms into an OCI
   for a in amd64 arm64; do
     record "$n" distill "$a" size "$(jq --arg p "linux/$a" '.platforms[] | select(.platform | startswith($p)) |
       {added, packages: (.packages | map({(.name): .version}) | add)}' "$d/cold.json")"
-    skopeo --override-arch "$a" copy -q "oci:$d/out" "containers-storage:[overlay@$WORK/store/root+$WORK/store/run]localhost/$n-distill:$a"
+    skopeo --override-arch "$a" copy -q "oci:$d/out" "${CONTAINERS}localhost/$n-distill:$a"
     judge "$n" distill "$a"
   done
   rm -rf "$d"
@@ -76,7 +76,7 @@ dockerfile_set() {  # dockerfile_set NAME TOOL ARCH
     return 0
   fi
   record "$n" "$t" "$a" build "$SPENT"
-  rm -rf "$l"; skopeo copy -q "containers-storage:[overlay@$WORK/store/root+$WORK/store/run]localhost/$n-$t:$a" "oci:$l:x"
+  rm -rf "$l"; skopeo copy -q "${CONTAINERS}localhost/$n-$t:$a" "oci:$l:x"
   base=$(manifest "oci:$IMAGES/pyslim" "$a" | jq '.layers | length')
   record "$n" "$t" "$a" size "$(manifest "oci:$l" "$a" | jq --argjson b "$base" --argjson p "$(packages_of "localhost/$n-$t:$a" "$a")" \
     '{added: ([.layers[$b:][].size] | add), packages: $p}')"

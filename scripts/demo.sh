@@ -23,7 +23,7 @@ shown "$DISTILL" --from "oci:$IMAGES/demo-dev" --onto "oci:$IMAGES/demo-slim" --
 
 step 'Running what was shipped'
 echo 'import ctypes; ctypes.CDLL("libodbc.so.2")' >"$WORK/odbc.py"
-skopeo copy -q "oci:$IMAGES/demo-slim:latest" "containers-storage:[overlay@$WORK/store/root+$WORK/store/run]localhost/demo-slim:latest"
+skopeo copy -q "oci:$IMAGES/demo-slim:latest" "${CONTAINERS}localhost/demo-slim:latest"
 if run_in amd64 localhost/demo-slim python3 - <"$WORK/odbc.py" >"$WORK/out" 2>&1; then
   die 'the slim base has libodbc.so.2 already: the demo would show nothing'
 fi

@@ -18,6 +18,8 @@ need_tools() {
 PIDS=()
 work_folder() {  # work_folder NAME: makes $WORK
   WORK=$(mktemp -d "${DISTILL_TMP:-/var/tmp}/distill-$1-XXXXXX")
+  # where skopeo finds podman's images
+  CONTAINERS="containers-storage:[overlay@$WORK/store/root+$WORK/store/run]"
   trap cleanup EXIT
   trap 'exit 130' INT TERM
 }

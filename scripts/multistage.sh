@@ -9,7 +9,7 @@ load_images() {  # load_images ARCH: pydev and pyslim into podman's storage, onc
   local n
   for n in pyslim pydev; do
     pod image exists "localhost/$n:$1" ||
-      skopeo --override-arch "$1" copy -q "oci:$IMAGES/$n:latest" "containers-storage:[overlay@$WORK/store/root+$WORK/store/run]localhost/$n:$1" || return 1
+      skopeo --override-arch "$1" copy -q "oci:$IMAGES/$n:latest" "${CONTAINERS}localhost/$n:$1" || return 1
   done
 }
 
