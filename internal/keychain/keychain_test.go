@@ -198,8 +198,8 @@ func TestHelpers(t *testing.T) {
 	helper(t, dir, "none", `echo "credentials not found in native keychain"; exit 1`)
 	helper(t, dir, "bad", `echo "secret s3cret"; echo "secret s3cret" >&2; exit 3`)
 	helper(t, dir, "talks", `echo "secret s3cret"`)
-	helper(t, dir, "floods", `yes s3cret`)
-	helper(t, dir, "sleeps", `sleep 30`)
+	helper(t, dir, "floods", `exec yes s3cret`)
+	helper(t, dir, "sleeps", `exec sleep 30`)
 	config := write(t, filepath.Join(dir, "config.json"), `{"auths": {"nostore.example": {}, "none.example": {"auth": "`+auth("file", "x")+`"}},
 		"credsStore": "good", "credHelpers": {"token.example": "token", "none.example": "none", "bad.example": "bad", "talks.example": "talks",
 		"floods.example": "floods", "sleeps.example": "sleeps", "missing.example": "missing", "good.example/team": "good"}}`)
@@ -247,7 +247,7 @@ func TestMissingStore(t *testing.T) {
 
 func TestHelperEndsWithContext(t *testing.T) {
 	dir := t.TempDir()
-	helper(t, dir, "sleeps", `sleep 30`)
+	helper(t, dir, "sleeps", `exec sleep 30`)
 	config := write(t, filepath.Join(dir, "config.json"), `{"credsStore": "sleeps"}`)
 	k := New(env("REGISTRY_AUTH_FILE", config, "PATH", dir+":/bin"))
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)

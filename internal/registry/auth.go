@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -28,6 +29,8 @@ type auth struct {
 	challenge challenge
 	login     *authn.AuthConfig // nil: not asked yet
 	tokens    map[string]token  // by further repository, "" for none
+
+	anonymous atomic.Bool // the keychain was asked and knows nobody
 }
 
 // token is a bearer token.
@@ -64,13 +67,6 @@ func (a *auth) setChallenge(ch challenge) {
 	a.challenge = ch
 }
 
-// nobody tells whether there are no credentials.
-func (a *auth) nobody() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.login == nil || *a.login == authn.AuthConfig{}
-}
-
 func (a *auth) header(ctx context.Context, r *Repository, from string) (string, error) {
 	if a.challenge.scheme == "" {
 		return "", nil
@@ -105,6 +101,7 @@ func (a *auth) resolve(ctx context.Context) error {
 	}
 	a.login = &authn.AuthConfig{}
 	if a.keychain == nil {
+		a.anonymous.Store(true)
 		return nil
 	}
 	who, err := authn.Resolve(ctx, a.keychain, a.resource)
@@ -118,6 +115,7 @@ func (a *auth) resolve(ctx context.Context) error {
 		a.login = nil
 		return fmt.Errorf("credentials for %s: %w", a.resource.RegistryStr(), err)
 	}
+	a.anonymous.Store(*a.login == authn.AuthConfig{})
 	return nil
 }
 

@@ -55,6 +55,7 @@ type blob struct {
 	body  io.ReadCloser
 	n     int64 // bytes read
 	since int64 // n at the last interruption
+	whole bool  // the registry cannot start in the middle
 	wait  wait
 	err   error
 }
@@ -127,7 +128,7 @@ func (b *blob) resume(cause error) error {
 		if b.ctx.Err() != nil {
 			return b.ctx.Err()
 		}
-		if !retriable(err) || !b.wait.again(b.ctx, err) {
+		if err := b.wait.again(b.ctx, err); err != nil {
 			return err
 		}
 		if err = b.open(); err == nil {
@@ -139,7 +140,7 @@ func (b *blob) resume(cause error) error {
 // open asks for what is not there yet.
 func (b *blob) open() error {
 	c := call{op: b.op(), method: http.MethodGet, url: b.r.path("/blobs/%s", b.d.Digest)}
-	if b.n > 0 {
+	if b.n > 0 && !b.whole {
 		c.header = http.Header{"Range": {fmt.Sprintf("bytes=%d-", b.n)}}
 	}
 	resp, err := b.r.do(b.ctx, c)
@@ -159,7 +160,11 @@ func (b *blob) open() error {
 			return &networkError{b.r.base.Host, c.op, err}
 		}
 		return nil
-	case resp.StatusCode == http.StatusPartialContent && b.n > 0:
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && c.header != nil:
+		drain(resp)
+		b.whole = true
+		return b.open()
+	case resp.StatusCode == http.StatusPartialContent && c.header != nil:
 		if strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", b.n)) {
 			return nil
 		}

@@ -35,6 +35,8 @@ type AnswerError struct {
 	Status  int
 	Code    string // as the registry put it, e.g. DENIED; may be ""
 	Message string // as the registry put it; may be ""
+	// Anonymous: the keychain knows nobody for this registry.
+	Anonymous bool
 
 	retryAfter string // the header
 }
@@ -51,6 +53,9 @@ func (e *AnswerError) Error() string {
 	}
 	if e.Message != "" {
 		fmt.Fprintf(&b, " %q", cut(e.Message))
+	}
+	if e.Anonymous {
+		fmt.Fprintf(&b, " (no credentials for %s)", e.Host)
 	}
 	return b.String()
 }
@@ -99,6 +104,7 @@ func (r *Repository) answer(c call, resp *http.Response) error {
 	if json.Unmarshal(data, &said) == nil && len(said.Errors) > 0 {
 		e.Code, e.Message = said.Errors[0].Code, said.Errors[0].Message
 	}
+	e.Anonymous = errors.Is(e, ErrAuth) && r.auth.anonymous.Load()
 	return e
 }
 

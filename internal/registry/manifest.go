@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,9 +66,16 @@ func (r *Repository) Manifest(ctx context.Context, ref string) (*Manifest, error
 	w := r.newWait()
 	for {
 		m, err := r.manifest(ctx, c, ref)
+		if err == nil {
+			return m, nil
+		}
 		// The body may break off after a good header.
-		if err == nil || !retriable(err) || !w.again(ctx, err) {
-			return m, err
+		var broken *networkError
+		if !errors.As(err, &broken) {
+			return nil, err
+		}
+		if err := w.again(ctx, err); err != nil {
+			return nil, err
 		}
 	}
 }

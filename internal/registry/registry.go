@@ -45,6 +45,14 @@ type Repository struct {
 // spoken to. Actions are what will be done with the repository: "pull" or
 // "pull,push". Loopback hosts are spoken to in plain HTTP.
 func Open(ctx context.Context, repo name.Repository, actions string, o Options) (*Repository, error) {
+	r := newRepository(repo, actions, o)
+	if err := r.connect(ctx, o.Insecure); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func newRepository(repo name.Repository, actions string, o Options) *Repository {
 	r := &Repository{name: repo, transport: o.Transport, pause: sleep}
 	if r.transport == nil {
 		r.transport = defaultTransport()
@@ -55,12 +63,17 @@ func Open(ctx context.Context, repo name.Repository, actions string, o Options) 
 		own:      "repository:" + repo.RepositoryStr() + ":" + actions,
 		tokens:   make(map[string]token),
 	}
+	return r
+}
+
+// connect finds the scheme that the registry speaks.
+func (r *Repository) connect(ctx context.Context, insecure bool) error {
 	var first error
-	for _, scheme := range schemes(repo.RegistryStr(), o.Insecure) {
-		r.base = &url.URL{Scheme: scheme, Host: repo.RegistryStr()}
+	for _, scheme := range schemes(r.name.RegistryStr(), insecure) {
+		r.base = &url.URL{Scheme: scheme, Host: r.name.RegistryStr()}
 		elsewhere, err := r.ping(ctx)
 		if err == nil {
-			return r, nil
+			return nil
 		}
 		if first == nil {
 			first = err
@@ -69,7 +82,7 @@ func Open(ctx context.Context, repo name.Repository, actions string, o Options) 
 			break
 		}
 	}
-	return nil, first
+	return first
 }
 
 // Name returns the name of the repository, without tag and digest.

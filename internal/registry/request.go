@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 )
 
 // call is one request; it can be made several times.
@@ -31,22 +32,21 @@ func (r *Repository) do(ctx context.Context, c call) (*http.Response, error) {
 	w := r.newWait()
 	for {
 		resp, err := r.attempt(ctx, c)
-		switch {
-		case err != nil:
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if c.once || !retriable(err) || !w.again(ctx, err) {
-				return nil, err
-			}
-		case temporary(resp.StatusCode):
+		if err == nil && !temporary(resp.StatusCode) {
+			return resp, nil
+		}
+		if err == nil {
 			err = r.answer(c, resp)
 			drain(resp)
-			if c.once || !w.again(ctx, err) {
-				return nil, err
-			}
-		default:
-			return resp, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if c.once {
+			return nil, err
+		}
+		if err := w.again(ctx, err); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -67,22 +67,13 @@ func (r *Repository) attempt(ctx context.Context, c call) (*http.Response, error
 	ch := parseChallenges(resp.Header.Values("WWW-Authenticate"))
 	renewed, err := r.auth.renew(ctx, r, c.from, used, ch)
 	if err == nil && renewed == used {
-		err = r.refused(c, resp)
+		err = r.answer(c, resp)
 	}
 	drain(resp)
 	if err != nil {
 		return nil, err
 	}
 	return r.send(ctx, c, renewed)
-}
-
-// refused is the error for an answer 401.
-func (r *Repository) refused(c call, resp *http.Response) error {
-	err := r.answer(c, resp)
-	if r.auth.nobody() {
-		return fmt.Errorf("%w (no credentials for %s)", err, r.base.Host)
-	}
-	return err
 }
 
 // send makes a request with an Authorization header and follows redirects. The
@@ -102,8 +93,8 @@ func (r *Repository) send(ctx context.Context, c call, authorization string) (*h
 		}
 		resp, err := r.transport.RoundTrip(req)
 		if err != nil {
-			if body != nil && body.err != nil {
-				return nil, &localError{c.op, body.err}
+			if local := body.failure(); local != nil {
+				return nil, &localError{c.op, local}
 			}
 			return nil, &networkError{u.Host, c.op, err}
 		}
@@ -197,15 +188,28 @@ func port(u *url.URL) string {
 // sentBody remembers that reading failed on our side.
 type sentBody struct {
 	io.ReadCloser
+	mu  sync.Mutex // net/http may go on reading after the answer has come
 	err error
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
+		b.mu.Lock()
 		b.err = err
+		b.mu.Unlock()
 	}
 	return n, err
+}
+
+// failure returns why reading failed; b may be nil.
+func (b *sentBody) failure() error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
 }
 
 // localError is a failure to read what is to be sent.

@@ -28,19 +28,19 @@ type wait struct {
 	spent time.Duration
 }
 
-// again waits before the next attempt after err, as long as the registry asked
-// for; false if there is none.
-func (w *wait) again(ctx context.Context, err error) bool {
+// again waits before the next attempt after cause, as long as the registry asked
+// for. It returns the error to give up with if there is no next attempt.
+func (w *wait) again(ctx context.Context, cause error) error {
 	w.tries++
-	if w.tries >= attempts || w.spent >= maxWait {
-		return false
+	if w.tries >= attempts || w.spent >= maxWait || !retriable(cause) {
+		return cause
 	}
-	if isTimeout(err) && time.Since(w.start) > timeoutBudget {
-		return false
+	if isTimeout(cause) && time.Since(w.start) > timeoutBudget {
+		return cause
 	}
 	d := 200 * time.Millisecond << w.tries
 	var answer *AnswerError
-	if errors.As(err, &answer) {
+	if errors.As(cause, &answer) {
 		if asked, ok := parseRetryAfter(answer.retryAfter, time.Now()); ok {
 			d = asked
 		}
@@ -49,7 +49,7 @@ func (w *wait) again(ctx context.Context, err error) bool {
 	d += rand.N(d/4 + 50*time.Millisecond)
 	d = min(d, maxWait-w.spent)
 	w.spent += d
-	return w.pause(ctx, d) == nil
+	return w.pause(ctx, d)
 }
 
 // parseRetryAfter reads seconds or a date (RFC 9110, 10.2.3).

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -46,12 +48,15 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		u.Progress(-s.sent)
+		s.content.abandon()
 		u.From = "" // mounting is not tried twice
 		if r.smallerChunks(err, &s) {
 			continue
 		}
-		if !s.started || !restartable(err) || !w.again(ctx, err) {
+		if !s.started {
+			return false, err
+		}
+		if err := w.again(ctx, forgotten(err)); err != nil {
 			return false, err
 		}
 		// A commit whose answer was lost may have been done.
@@ -62,19 +67,23 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 	}
 }
 
-// restartable tells whether a new session may succeed where one has failed.
-func restartable(err error) bool {
+// lost is an upload session that the registry has forgotten; a new one may live.
+type lost struct{ error }
+
+func (l lost) Unwrap() error        { return l.error }
+func (l lost) Is(target error) bool { return target == ErrUnavailable }
+
+// forgotten recognises a session that is lost.
+func forgotten(err error) error {
 	var a *AnswerError
-	if errors.As(err, &a) {
-		switch a.Status {
-		case http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable:
-			return true
-		}
-		if a.Code == "BLOB_UPLOAD_INVALID" || a.Code == "BLOB_UPLOAD_UNKNOWN" {
-			return true
-		}
+	if !errors.As(err, &a) {
+		return err
 	}
-	return retriable(err)
+	if a.Status == http.StatusNotFound || a.Status == http.StatusRequestedRangeNotSatisfiable ||
+		a.Code == "BLOB_UPLOAD_INVALID" || a.Code == "BLOB_UPLOAD_UNKNOWN" {
+		return lost{err}
+	}
+	return err
 }
 
 // smallerChunks tells whether the registry found a body too large and there is
@@ -99,7 +108,7 @@ type session struct {
 	u       Upload
 	chunk   int   // index in chunkSizes
 	minimum int64 // chunk size the registry asks for
-	sent    int64
+	content *outgoing
 	started bool
 	mounted bool
 }
@@ -248,32 +257,61 @@ func (s *session) body() (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.u.Progress(-s.sent)
-	s.sent = 0
-	return &outgoing{ReadCloser: rc, s: s, hash: hasher}, nil
+	s.content.abandon()
+	s.content = &outgoing{content: rc, d: s.d, progress: s.u.Progress, hash: hasher}
+	return s.content, nil
 }
 
 // outgoing is the content of a blob on its way out.
 type outgoing struct {
-	io.ReadCloser
-	s    *session
+	content  io.ReadCloser
+	d        v1.Descriptor
+	progress func(delta int64)
+
+	// mu: net/http may go on reading after the answer has come.
+	mu   sync.Mutex
 	hash hash.Hash
+	sent int64
+	done bool // closed or given up
 }
 
 func (o *outgoing) Read(p []byte) (int, error) {
-	n, err := o.ReadCloser.Read(p)
-	o.hash.Write(p[:n])
-	o.s.sent += int64(n)
-	o.s.u.Progress(int64(n))
-	if o.s.sent > o.s.d.Size || err == io.EOF && o.s.sent < o.s.d.Size {
-		return 0, fmt.Errorf("content of %s has not the %d bytes announced: %w", o.s.d.Digest, o.s.d.Size, ErrDigest)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return 0, fs.ErrClosed
 	}
-	if err == io.EOF || o.s.sent == o.s.d.Size {
-		// net/http does not read beyond the announced length, so the check
-		// comes with the last byte.
-		if hex.EncodeToString(o.hash.Sum(nil)) != o.s.d.Digest.Hex {
-			return 0, fmt.Errorf("content does not have the digest %s: %w", o.s.d.Digest, ErrDigest)
-		}
+	n, err := o.content.Read(p)
+	o.hash.Write(p[:n])
+	o.sent += int64(n)
+	o.progress(int64(n))
+	if o.sent > o.d.Size || err == io.EOF && o.sent < o.d.Size {
+		return 0, fmt.Errorf("content of %s has not the %d bytes announced: %w", o.d.Digest, o.d.Size, ErrDigest)
+	}
+	// With the last byte, since the end itself may never be read.
+	if o.sent == o.d.Size && hex.EncodeToString(o.hash.Sum(nil)) != o.d.Digest.Hex {
+		return 0, fmt.Errorf("content does not have the digest %s: %w", o.d.Digest, ErrDigest)
 	}
 	return n, err
+}
+
+// Close may be called while a Read is still waiting for its turn.
+func (o *outgoing) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done = true
+	return o.content.Close()
+}
+
+// abandon takes back what was told of progress; nothing is read any more after
+// it. May be called on nil.
+func (o *outgoing) abandon() {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done = true
+	o.progress(-o.sent)
+	o.sent = 0
 }
