@@ -7,14 +7,21 @@ import (
 )
 
 // Redact returns a URL as it may be shown: without user, password, query (where
-// signed URLs keep their signature) and fragment. Text that is no URL loses
-// whatever stands between "://" and "@".
+// signed URLs keep their signature) and fragment. Text that is no URL loses all
+// in front of its last "@" but the scheme.
 func Redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return RedactText(raw)
+	if u, err := url.Parse(raw); err == nil {
+		return RedactURL(u)
 	}
-	return RedactURL(u)
+	if at := strings.LastIndexByte(raw, '@'); at >= 0 {
+		scheme, _, _ := strings.Cut(raw[:at], "://")
+		if len(scheme) == at {
+			scheme = ""
+		}
+		raw = scheme + "://" + raw[at+1:]
+	}
+	raw, _, _ = strings.Cut(raw, "?")
+	return raw
 }
 
 // RedactURL is [Redact] for a parsed URL; nil gives "".
