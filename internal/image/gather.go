@@ -130,6 +130,9 @@ func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
 	if err == nil {
 		defer st.close()
 		err = st.copyOut(list, out)
+		if err != nil {
+			err = blame(st.cause(err))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("layer %s: %w", l.desc.Digest, err)

@@ -119,7 +119,7 @@ func (s *Source) loadLayer(ctx context.Context, l *layer, progress func(int64)) 
 	}
 	defer st.close()
 	if l.facts, err = walk(st, s.opts.Probe, s.opts.Cache, hold); err != nil {
-		return err
+		return blame(st.cause(err))
 	}
 	s.keep(key, l.facts)
 	return nil

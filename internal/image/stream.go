@@ -242,6 +242,19 @@ func (s *stream) finish() error {
 	return nil
 }
 
+// cause looks for the reason of an error further down: if the blob is not what its digest
+// says, that is why it does not decode.
+func (s *stream) cause(err error) error {
+	if !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	s.stopUnpacking()
+	if blob := s.drain(); blob != nil {
+		return blob
+	}
+	return err
+}
+
 // drain reads the rest of the blob without decompressing it. After the end of the
 // decompressed content there is nothing left: trailing bytes are refused by the
 // decompressors.
