@@ -11,10 +11,7 @@ import (
 // parseLine reads a requirement as it may stand in a requirements file: one of
 // PEP 508, or the URL or path of a wheel or source archive.
 func (r *requirementsReader) parseLine(text, from string) (Requirement, error) {
-	target, marker, err := cutMarker(text)
-	if err != nil {
-		return Requirement{}, err
-	}
+	target, marker := cutMarker(text)
 	scheme := urlScheme(target)
 	switch {
 	case isVCS(scheme):
@@ -32,6 +29,9 @@ func (r *requirementsReader) parseLine(text, from string) (Requirement, error) {
 			return Requirement{}, folderError(bare)
 		}
 	}
+	if marker == "" {
+		text = strings.TrimRight(text, "; \t") // a semicolon with nothing behind it
+	}
 	req, err := ParseRequirement(text)
 	if err != nil {
 		return Requirement{}, explainSyntax(text, err)
@@ -41,20 +41,13 @@ func (r *requirementsReader) parseLine(text, from string) (Requirement, error) {
 
 // cutMarker splits a marker off. Behind a URL, which may have a semicolon in it,
 // the semicolon of the marker is followed by a blank.
-func cutMarker(text string) (target string, marker *Marker, err error) {
+func cutMarker(text string) (target, marker string) {
 	separator := ";"
 	if hasScheme(text) {
 		separator = "; "
 	}
-	target, rest, ok := strings.Cut(text, separator)
-	target = trimSpace(target)
-	if rest = trimSpace(rest); !ok || rest == "" || strings.Contains(target, "@") && !hasScheme(text) {
-		return target, nil, nil
-	}
-	if marker, err = ParseMarker(rest); err != nil {
-		return "", nil, fmt.Errorf("marker of %q: %w", target, err)
-	}
-	return target, marker, nil
+	target, marker, _ = strings.Cut(text, separator)
+	return trimSpace(target), trimSpace(marker)
 }
 
 // cutExtras splits "[extra]" off the end.
@@ -75,12 +68,19 @@ func looksLikePath(s string) bool { return strings.HasPrefix(s, ".") || strings.
 func isArchive(s string) bool { return strings.HasSuffix(s, ".whl") || IsSdistName(s) }
 
 // direct reads the URL or path of a wheel or source archive.
-func (r *requirementsReader) direct(target string, marker *Marker, from string) (Requirement, error) {
+func (r *requirementsReader) direct(target, marker, from string) (Requirement, error) {
 	location, extras := target, ""
 	if !hasScheme(target) {
 		location, extras = cutExtras(target)
 	}
-	req := Requirement{Marker: marker}
+	var req Requirement
+	if marker != "" {
+		m, err := ParseMarker(marker)
+		if err != nil {
+			return Requirement{}, fmt.Errorf("marker %w", err)
+		}
+		req.Marker = m
+	}
 	bare, fragment, _ := strings.Cut(location, "#")
 	if err := req.addFragment(fragment); err != nil {
 		return Requirement{}, err

@@ -47,12 +47,35 @@ type RequirementsError struct {
 	Err    error  // may be nil
 }
 
-// Error begins with the place.
+// Error begins with the place. Credentials in URLs are left out.
 func (e *RequirementsError) Error() string {
+	text := e.Pos.String() + ": " + e.Reason
 	if e.Err != nil {
-		return e.Pos.String() + ": " + e.Reason + ": " + e.Err.Error()
+		text += ": " + e.Err.Error()
 	}
-	return e.Pos.String() + ": " + e.Reason
+	return hideCredentials(text)
+}
+
+// hideCredentials replaces what stands between "://" and "@" in URLs.
+func hideCredentials(text string) string {
+	var b strings.Builder
+	for {
+		before, after, ok := strings.Cut(text, "://")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		b.WriteString("://")
+		end := strings.IndexAny(after, "/?# \t\"'")
+		if end < 0 {
+			end = len(after)
+		}
+		if at := strings.LastIndexByte(after[:end], '@'); at >= 0 {
+			b.WriteString("***")
+			after = after[at:]
+		}
+		text = after
+	}
 }
 
 // Unwrap returns the cause.
@@ -185,7 +208,7 @@ func (r *requirementsReader) requirement(text string, options []lineOption, cons
 
 // warn notes what has no effect.
 func (r *requirementsReader) warn(pos Pos, format string, args ...any) {
-	r.out.Warnings = append(r.out.Warnings, pos.String()+": "+fmt.Sprintf(format, args...))
+	r.out.Warnings = append(r.out.Warnings, pos.String()+": "+hideCredentials(fmt.Sprintf(format, args...)))
 }
 
 // join returns name as seen from the file that names it.

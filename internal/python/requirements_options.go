@@ -196,6 +196,10 @@ func (r *requirementsReader) requirementOption(req *Requirement, o lineOption, p
 			return err
 		}
 		req.addHash(algorithm, digest)
+	case "no-binary", "only-binary":
+		return r.formats.set(o.name, o.value) // pip takes them anywhere
+	case "editable":
+		return editableError(o.value)
 	case "config-settings", "global-option", "install-option":
 		return unsupportedOption(o.name)
 	default:
