@@ -142,7 +142,7 @@ func (s *solver) expandPresence(p *presence, i int32) (added bool, err error) {
 // without extras, or those that only the extra adds.
 func (s *solver) expandOn(v *version, p *presence, i int32, extra python.Name, on mask) error {
 	rel := v.pkg.release(s.policy, i)
-	if extra == "" && on&^rel.usable != 0 {
+	if extra == "" && on&^s.usable(v.pkg, rel) != 0 {
 		s.exclude(v, p, i)
 		return nil
 	}
@@ -207,7 +207,7 @@ func (s *solver) needsOf(p *pkg, rel *release, extra python.Name) ([]dep, error)
 		}
 		list = slices.Repeat([]*Needs{bad.Needs}, len(rel.offers))
 	}
-	if err := s.checkPython(rel, list); err != nil {
+	if err := s.checkPython(p, list); err != nil {
 		return nil, err
 	}
 	var deps []dep
@@ -237,12 +237,13 @@ func (s *solver) needsOf(p *pkg, rel *release, extra python.Name) ([]dep, error)
 
 // checkPython refuses a release whose metadata asks for another Python; the
 // index may not have told.
-func (s *solver) checkPython(rel *release, list []*Needs) error {
+func (s *solver) checkPython(p *pkg, list []*Needs) error {
 	for t, n := range list {
-		if n == nil || n.RequiresPython.IsEmpty() {
+		if n == nil {
 			continue
 		}
-		if have := s.req.Targets[t].Python; !n.RequiresPython.Contains(have, true) {
+		have := s.req.Targets[t].Python
+		if r := refusePython(n.RequiresPython, have); r == wrongPython || r == outgrown && !s.setup.outgrown[p.name] {
 			return &Unusable{Reason: fmt.Sprintf("needs Python %s, %s has %s", n.RequiresPython, s.req.Targets[t].Name, have)}
 		}
 	}
@@ -335,6 +336,7 @@ func (s *solver) need(v *version, p *presence, i int32, d dep) error {
 		if on == 0 {
 			continue
 		}
+		g.direct = g.direct || v == nil
 		if !b.partial && on != g.on {
 			s.setup.partial[b.name] = true
 			return errAgain
@@ -410,7 +412,7 @@ func (s *solver) imply(v *version, p *presence, i int32, g *version, then *term,
 		s.dead = cl
 	}
 	s.add(cl)
-	if g != nil {
+	if g != nil && g != v {
 		g.incoming = append(g.incoming, cl)
 	}
 	for k := range terms {

@@ -70,14 +70,18 @@ type offer struct {
 	yanked   bool
 }
 
-// offer returns the best way to get a version of name onto target.
-func (p *policy) offer(name python.Name, list []*Artifact, on []mask, target int) offer {
+// offer returns the best way to get a version of name onto target. With past, it
+// may be made for an older Python only (see outgrown).
+func (p *policy) offer(name python.Name, list []*Artifact, on []mask, target int, past bool) offer {
 	var yanked *Artifact
 	for _, kind := range p.sources {
 		var best *Artifact
 		bestRank := 0
 		for i, a := range list {
-			if a.Kind != kind || on != nil && !on[i].has(target) || p.refuse(name, a, target) != fits {
+			if a.Kind != kind || on != nil && !on[i].has(target) {
+				continue
+			}
+			if r := p.refuse(name, a, target); r != fits && (r != outgrown || !past) {
 				continue
 			}
 			rank := p.rank(a, target)
@@ -152,6 +156,9 @@ const (
 	unfitFiles
 	wrongTags
 	wrongPython
+	// outgrown: only the upper bound of Requires-Python is against it. Such bounds
+	// are often guesses of the past, so it may be taken if there is no other way.
+	outgrown
 	tooNew
 	noTime
 	wrongHash
@@ -186,9 +193,6 @@ func (p *policy) refuse(name python.Name, a *Artifact, target int) refusal {
 			return buildOff
 		}
 	}
-	if !a.RequiresPython.IsEmpty() && !a.RequiresPython.Contains(p.targets[target].Python, true) {
-		return wrongPython
-	}
 	if !p.newer.IsZero() {
 		if a.Uploaded.IsZero() {
 			return noTime
@@ -197,7 +201,35 @@ func (p *policy) refuse(name python.Name, a *Artifact, target int) refusal {
 			return tooNew
 		}
 	}
-	return p.refuseHash(name, a)
+	if r := p.refuseHash(name, a); r != fits {
+		return r
+	}
+	return refusePython(a.RequiresPython, p.targets[target].Python)
+}
+
+func refusePython(needs python.Specifiers, have python.Version) refusal {
+	switch {
+	case needs.IsEmpty() || needs.Contains(have, true):
+		return fits
+	case withoutUpperBound(needs).Contains(have, true):
+		return outgrown
+	}
+	return wrongPython
+}
+
+// withoutUpperBound returns s without its < and <= clauses.
+func withoutUpperBound(s python.Specifiers) python.Specifiers {
+	var rest []string
+	for _, c := range s.All() {
+		if text := c.String(); !strings.HasPrefix(text, "<") {
+			rest = append(rest, text)
+		}
+	}
+	out, err := python.ParseSpecifiers(strings.Join(rest, ","))
+	if err != nil {
+		return s
+	}
+	return out
 }
 
 func (p *policy) refuseHash(name python.Name, a *Artifact) refusal {

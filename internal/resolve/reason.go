@@ -45,7 +45,7 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 		return "the files in the image do not fit: " + list[0].Unfit
 	case wrongTags:
 		return fmt.Sprintf("has no wheel for %s (there are: %s)", t.tagName(), wheelTags(list))
-	case wrongPython:
+	case wrongPython, outgrown:
 		return fmt.Sprintf("needs Python %s, %s has %s", list[0].RequiresPython, t.Name, t.Python)
 	case tooNew:
 		return fmt.Sprintf("was uploaded %s, after --exclude-newer", list[0].Uploaded.UTC().Format("2006-01-02 15:04"))

@@ -63,9 +63,15 @@ func (s *shelf) release(p *policy, i int32) *release {
 	r.candidate = Candidate{Name: s.name, Version: s.versions[i], Artifacts: list}
 	r.offers = make([]offer, len(p.targets))
 	for t := range p.targets {
-		r.offers[t] = p.offer(s.name, list, on, t)
-		if r.offers[t].artifact != nil {
+		r.offers[t] = p.offer(s.name, list, on, t, false)
+		if r.offers[t].artifact == nil {
+			if r.offers[t] = p.offer(s.name, list, on, t, true); r.offers[t].artifact != nil {
+				r.outgrown |= maskOf(t)
+			}
+		} else {
 			r.usable |= maskOf(t)
+		}
+		if r.offers[t].artifact != nil {
 			if r.offers[t].artifact.Kind == Sdist {
 				r.builds |= maskOf(t)
 			}
@@ -105,8 +111,9 @@ type release struct {
 	candidate Candidate
 	offers    []offer // one for each target
 	usable    mask    // targets with an artifact
-	builds    mask    // of these, those that need a build
-	yanked    mask    // of these, those with nothing but yanked files
+	outgrown  mask    // targets with an artifact for older Pythons only
+	builds    mask    // of all these, those that need a build
+	yanked    mask    // and those with nothing but yanked files
 
 	once  sync.Once
 	needs []*Needs // one for each target

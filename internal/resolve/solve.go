@@ -75,11 +75,13 @@ type search struct {
 	stats Stats
 	wide  map[python.Name]bool // kept from one setup to the next
 	guess map[python.Name]bool
+	// outgrown are packages of which versions for older Pythons are accepted.
+	outgrown map[python.Name]bool
 }
 
 func (s *search) run() (*Resolution, error) {
 	s.wide = make(map[python.Name]bool)
-	s.guess = make(map[python.Name]bool)
+	s.guess, s.outgrown = make(map[python.Name]bool), make(map[python.Name]bool)
 	aligned := s.newSetup()
 	answer, dead, err := s.solve(aligned)
 	if err != nil {
@@ -96,7 +98,7 @@ func (s *search) run() (*Resolution, error) {
 
 func (s *search) newSetup() *setup {
 	return &setup{
-		wide: s.wide, guess: s.guess,
+		wide: s.wide, guess: s.guess, outgrown: s.outgrown,
 		partial: make(map[python.Name]bool), groups: make(map[python.Name][]mask),
 	}
 }
@@ -132,23 +134,43 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 // is wanted on some targets only, before all are treated as if they were.
 const maxPartial = 6
 
-// guessMore admits guessed needs of the packages that a proof says are unusable,
-// and tells whether that makes a difference.
+// guessMore admits, of the packages that a proof says are unusable, what is only
+// taken if there is no other way: guessed needs, and versions for older Pythons.
+// It tells whether that makes a difference.
 func (s *search) guessMore(dead *clause) bool {
 	more := false
 	dead.facts(func(f *fact) {
-		if f.kind == factUnusable && !s.guess[f.pkg.name] && f.pkg.hasGuess() {
-			s.guess[f.pkg.name] = true
-			more = true
+		if f.kind != factUnusable {
+			return
+		}
+		if !s.guess[f.pkg.name] && f.pkg.any(func(r *release) bool { return r.guessed() != nil }) {
+			s.guess[f.pkg.name], more = true, true
+		}
+		if !s.outgrown[f.pkg.name] && f.pkg.any(func(r *release) bool { return r.isOutgrown(s.req.Targets) }) {
+			s.outgrown[f.pkg.name], more = true, true
 		}
 	})
 	return more
 }
 
-// hasGuess tells whether a release that was looked at has guessed needs.
-func (s *shelf) hasGuess() bool {
+// any tells whether ok holds for a release that was looked at.
+func (s *shelf) any(ok func(*release) bool) bool {
 	for i := range s.releases {
-		if r := s.releases[i].Load(); r != nil && r.guessed() != nil {
+		if r := s.releases[i].Load(); r != nil && ok(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOutgrown tells whether only an upper bound of Requires-Python, on the index
+// or in the metadata, is against a release somewhere.
+func (r *release) isOutgrown(targets []Target) bool {
+	if r.outgrown != 0 {
+		return true
+	}
+	for t, n := range r.needs {
+		if n != nil && refusePython(n.RequiresPython, targets[t].Python) == outgrown {
 			return true
 		}
 	}
@@ -348,7 +370,7 @@ func (s *search) explainApart(apart *solver, dead *clause) error {
 		if err := f.place(); err != nil {
 			return err
 		}
-		one := &search{ctx: s.ctx, fetch: f, req: &alone, wide: s.wide, guess: make(map[python.Name]bool)}
+		one := &search{ctx: s.ctx, fetch: f, req: &alone, wide: s.wide, guess: s.guess, outgrown: s.outgrown}
 		sv, deadAlone, err := one.solve(one.newSetup())
 		f.wait.Wait()
 		if err != nil {

@@ -45,6 +45,7 @@ type setup struct {
 	groups     map[python.Name][]mask // packages split between targets
 	split      bool                   // all packages are split
 	guess      map[python.Name]bool   // guessed needs are accepted
+	outgrown   map[python.Name]bool   // and versions for older Pythons
 	exact      bool                   // see solver.inexact
 }
 
@@ -81,6 +82,7 @@ type version struct {
 	expanded bitset
 	prefer   []int32
 	deferred bool
+	direct   bool // a requirement of the request names it
 	rank     rank
 	rejected int // how often it was in the way of others, and others in its
 	blamed   int
@@ -292,6 +294,14 @@ func (s *solver) groupsOf(name python.Name) []mask {
 		out = append(out, maskOf(t))
 	}
 	return out
+}
+
+// usable returns the targets onto which a release can get.
+func (s *solver) usable(p *pkg, rel *release) mask {
+	if rel.outgrown != 0 && s.setup.outgrown[p.name] {
+		return rel.usable | rel.outgrown
+	}
+	return rel.usable
 }
 
 // present returns the targets on which v is wanted so far.
