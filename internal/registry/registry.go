@@ -39,6 +39,7 @@ type Repository struct {
 	noMount   atomic.Bool  // mounting was refused once
 	chunk     atomic.Int64 // index of the chunk size in use, see chunkSizes
 	pause     func(ctx context.Context, d time.Duration) error
+	stall     time.Duration
 }
 
 // Open asks the registry of repo whether it is there and how it wants to be
@@ -53,7 +54,7 @@ func Open(ctx context.Context, repo name.Repository, actions string, o Options) 
 }
 
 func newRepository(repo name.Repository, actions string, o Options) *Repository {
-	r := &Repository{name: repo, transport: o.Transport, pause: sleep}
+	r := &Repository{name: repo, transport: o.Transport, pause: sleep, stall: stallLimit}
 	if r.transport == nil {
 		r.transport = defaultTransport()
 	}

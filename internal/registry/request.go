@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 )
 
 // call is one request; it can be made several times.
@@ -81,36 +80,66 @@ func (r *Repository) attempt(ctx context.Context, c call) (*http.Response, error
 func (r *Repository) send(ctx context.Context, c call, authorization string) (*http.Response, error) {
 	u := c.url
 	for range maxRedirects + 1 {
-		req, body, err := c.request(ctx, u)
-		if err != nil {
-			return nil, err
-		}
 		if !sameOrigin(u, c.url) {
 			authorization = "" // also if a later redirect leads back
 		}
-		if authorization != "" {
-			req.Header.Set("Authorization", authorization)
-		}
-		resp, err := r.transport.RoundTrip(req)
+		resp, err := r.hop(ctx, c, u, authorization)
 		if err != nil {
-			if local := body.failure(); local != nil {
-				return nil, &localError{c.op, local}
-			}
-			return nil, &networkError{u.Host, c.op, err}
-		}
-		next, err := redirect(c, u, resp)
-		if err != nil {
-			drain(resp)
 			return nil, err
 		}
-		if next == nil {
-			resp.Request = req
+		next, err := redirect(c, u, resp)
+		if err == nil && next == nil {
 			return resp, nil
 		}
 		drain(resp)
+		if err != nil {
+			return nil, err
+		}
 		u = next
 	}
 	return nil, fmt.Errorf("%s: %s: more than %d redirects: %w", r.base.Host, c.op, maxRedirects, ErrProtocol)
+}
+
+// hop makes one request to one URL.
+func (r *Repository) hop(ctx context.Context, c call, u *url.URL, authorization string) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	req, body, err := c.request(ctx, u)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	if body != nil {
+		body.watch(r.stall, func() { cancel(errStalled) })
+	}
+	resp, err := r.transport.RoundTrip(req)
+	if err != nil {
+		if context.Cause(ctx) == errStalled {
+			err = errStalled
+		}
+		cancel(nil)
+		if local := body.failure(); local != nil {
+			return nil, &localError{c.op, local}
+		}
+		return nil, &networkError{u.Host, c.op, err}
+	}
+	resp.Request = req
+	resp.Body = &answerBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// answerBody ends the context of its request.
+type answerBody struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+func (b *answerBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
 }
 
 // request makes the request for one hop.
@@ -183,33 +212,6 @@ func port(u *url.URL) string {
 		return "80"
 	}
 	return "443"
-}
-
-// sentBody remembers that reading failed on our side.
-type sentBody struct {
-	io.ReadCloser
-	mu  sync.Mutex // net/http may go on reading after the answer has come
-	err error
-}
-
-func (b *sentBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		b.mu.Lock()
-		b.err = err
-		b.mu.Unlock()
-	}
-	return n, err
-}
-
-// failure returns why reading failed; b may be nil.
-func (b *sentBody) failure() error {
-	if b == nil {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
 }
 
 // localError is a failure to read what is to be sent.

@@ -53,16 +53,17 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 		if r.smallerChunks(err, &s) {
 			continue
 		}
-		if !s.started {
+		if err = forgotten(err); !s.started || !retriable(err) {
 			return false, err
 		}
-		if err := w.again(ctx, forgotten(err)); err != nil {
-			return false, err
-		}
-		// A commit whose answer was lost may have been done.
-		if has, headErr := r.HasBlob(ctx, d.Digest); headErr == nil && has {
+		giveUp := w.again(ctx, err)
+		// A commit whose answer was lost, or took too long, may have been done.
+		if has, err := r.HasBlob(ctx, d.Digest); err == nil && has {
 			u.Progress(d.Size)
 			return false, nil
+		}
+		if giveUp != nil {
+			return false, giveUp
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -141,6 +142,23 @@ func TestLostAnswerToCommit(t *testing.T) {
 	}
 	if n := s.requests("PUT upload"); n != 1 {
 		t.Errorf("sent %d times", n)
+	}
+}
+
+func TestStalledUploadEnds(t *testing.T) {
+	s := newServer(t)
+	r := s.open(t, Options{})
+	r.stall = 100 * time.Millisecond
+	end := make(chan struct{})
+	s.on("PUT upload", 1, func(w http.ResponseWriter, r *http.Request) {
+		<-end // without reading what comes
+		hangUp(w, r)
+	})
+	data := make([]byte, 32<<20) // more than the buffers on the way hold
+	_, err := r.PutBlob(context.Background(), descriptor(data), upload(data))
+	close(end)
+	if err != nil || !s.has(descriptor(data)) {
+		t.Errorf("err = %v", err)
 	}
 }
 
