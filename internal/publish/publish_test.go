@@ -496,6 +496,9 @@ func TestIndexWritesVariantsOut(t *testing.T) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(string(raw), "artifactType") {
+		t.Errorf("images are no artifacts: %s", raw)
+	}
 	if m.MediaType != types.OCIImageIndex || len(m.Manifests) != 2 {
 		t.Fatalf("index %s", raw)
 	}
