@@ -26,9 +26,10 @@ func ParseWheelName(file string) (*WheelName, error) {
 	if !ok {
 		return nil, fmt.Errorf("wheel %q: extension is not .whl", file)
 	}
-	parts := strings.Split(stem, "-")
-	if len(parts) != 5 && len(parts) != 6 {
-		return nil, fmt.Errorf("wheel %q: file name has %d parts, not 5 or 6", file, len(parts))
+	var buf [6]string
+	parts, ok := splitInto(buf[:0], stem, '-')
+	if !ok || len(parts) < 5 {
+		return nil, fmt.Errorf("wheel %q: file name has %d parts, not 5 or 6", file, strings.Count(stem, "-")+1)
 	}
 	w := &WheelName{}
 	if !isWheelProject(parts[0]) {
@@ -65,17 +66,27 @@ func isWheelProject(s string) bool {
 }
 
 func (w *WheelName) setTags(parts []string) error {
-	sets := [3]*[]string{&w.Python, &w.ABI, &w.Platform}
-	count := 1
-	for i, part := range parts {
-		set := strings.Split(strings.ToLower(part), ".")
-		if slices.Contains(set, "") {
-			return fmt.Errorf("tag set %q has an empty tag", part)
-		}
-		*sets[i] = set
-		count *= len(set)
+	count := 0
+	for _, part := range parts {
+		count += 1 + strings.Count(part, ".")
 	}
 	if count > maxTags {
+		return fmt.Errorf("file name has more than %d tags", maxTags)
+	}
+	// The three sets share one array.
+	all := make([]string, 0, count)
+	sets := [3]*[]string{&w.Python, &w.ABI, &w.Platform}
+	product := 1
+	for i, part := range parts {
+		start := len(all)
+		all, _ = splitInto(all, strings.ToLower(part), '.')
+		*sets[i] = all[start:len(all):len(all)]
+		if slices.Contains(*sets[i], "") {
+			return fmt.Errorf("tag set %q has an empty tag", part)
+		}
+		product *= len(*sets[i])
+	}
+	if product > maxTags {
 		return fmt.Errorf("file name stands for more than %d tags", maxTags)
 	}
 	for _, python := range w.Python {
@@ -84,6 +95,20 @@ func (w *WheelName) setTags(parts []string) error {
 		}
 	}
 	return nil
+}
+
+// splitInto appends the parts of s to list, as many as it has room for; ok is
+// false if there are more.
+func splitInto(list []string, s string, separator byte) (out []string, ok bool) {
+	for len(list) < cap(list) {
+		i := strings.IndexByte(s, separator)
+		if i < 0 {
+			return append(list, s), true
+		}
+		list = append(list, s[:i])
+		s = s[i+1:]
+	}
+	return list, false
 }
 
 // isIdentifier tells whether s is an identifier of Python.

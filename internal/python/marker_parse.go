@@ -136,39 +136,40 @@ func (p *parser) operand() (operand, error) {
 // variable returns the marker variable at the current position and the length
 // of its name, which may be an old one such as os.name.
 func (p *parser) variable() (variable, int) {
-	if !p.atBoundary() {
+	rest := p.text[p.pos:]
+	n := wordLength(rest)
+	if n == 0 || !p.atBoundary() {
 		return varNone, 0
 	}
-	rest := p.text[p.pos:]
-	if n := len("python_implementation"); strings.HasPrefix(rest, "python_implementation") && boundary(rest, n) {
+	if n < len(rest) && rest[n] == '.' && (rest[:n] == "os" || rest[:n] == "sys" || rest[:n] == "platform") {
+		dotted := n + 1 + wordLength(rest[n+1:])
+		switch v := variableNamed(rest[:n] + "_" + rest[n+1:dotted]); v {
+		case varOSName, varSysPlatform, varPlatformVersion, varPlatformMachine, varPlatformPythonImplementation:
+			if boundary(rest, dotted) {
+				return v, dotted
+			}
+		}
+		return varNone, 0
+	}
+	if !boundary(rest, n) {
+		return varNone, 0
+	}
+	if rest[:n] == "python_implementation" {
 		return varPlatformPythonImplementation, n
 	}
-	for v := varOSName; int(v) < len(variableNames); v++ {
-		if n := len(variableNames[v]); v.matches(rest) && boundary(rest, n) {
-			return v, n
-		}
+	if v := variableNamed(rest[:n]); v != varNone {
+		return v, n
 	}
 	return varNone, 0
 }
 
-// matches tells whether s begins with the name of v, or with its old spelling
-// that has a dot for the first underscore.
-func (v variable) matches(s string) bool {
-	name := variableNames[v]
-	if strings.HasPrefix(s, name) {
-		return true
+// wordLength returns how many letters, digits and underscores s begins with.
+func wordLength(s string) int {
+	n := 0
+	for n < len(s) && (isAlnum(s[n]) || s[n] == '_') {
+		n++
 	}
-	switch v {
-	case varOSName, varSysPlatform, varPlatformVersion, varPlatformMachine, varPlatformPythonImplementation:
-		before, after, _ := strings.Cut(name, "_")
-		rest, ok := strings.CutPrefix(s, before)
-		if !ok {
-			return false
-		}
-		rest, ok = strings.CutPrefix(rest, ".")
-		return ok && strings.HasPrefix(rest, after)
-	}
-	return false
+	return n
 }
 
 func (p *parser) markerOp() (markerOp, error) {

@@ -59,7 +59,7 @@ func ParseMetadata(b []byte) (*Metadata, error) {
 	m := &Metadata{}
 	var hasVersion bool
 	var broken error
-	headers := headerReader{rest: bytes.TrimPrefix(b, []byte("\ufeff"))}
+	headers := headerReader{rest: string(headerPart(b))}
 	for field, value, ok := headers.next(); ok; field, value, ok = headers.next() {
 		var err error
 		switch {
@@ -89,6 +89,18 @@ func ParseMetadata(b []byte) (*Metadata, error) {
 	return m, broken
 }
 
+// headerPart returns b up to the first empty line, without a byte order mark, so
+// that the text behind the fields costs nothing.
+func headerPart(b []byte) []byte {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	for _, end := range []string{"\n\n", "\n\r\n", "\r\r"} {
+		if i := bytes.Index(b, []byte(end)); i >= 0 {
+			b = b[:i]
+		}
+	}
+	return b
+}
+
 func (m *Metadata) addRequirement(value string) error {
 	r, err := ParseRequirementLenient(value)
 	if err != nil {
@@ -100,7 +112,17 @@ func (m *Metadata) addRequirement(value string) error {
 
 // set stores a field that cannot be wrong, or whose errors do not count.
 func (m *Metadata) set(field, value string) {
-	switch strings.ToLower(field) {
+	var lower [40]byte
+	if len(field) > len(lower) {
+		return
+	}
+	for i := range len(field) {
+		lower[i] = field[i]
+		if 'A' <= field[i] && field[i] <= 'Z' {
+			lower[i] |= 0x20
+		}
+	}
+	switch string(lower[:len(field)]) {
 	case "metadata-version":
 		m.MetadataVersion = value
 	case "summary":
@@ -130,45 +152,54 @@ func (m *Metadata) set(field, value string) {
 
 // headerReader reads fields in the format of mail headers, ending where Python's
 // mail parser ends them: at an empty line or one that is no field.
-type headerReader struct{ rest []byte }
+type headerReader struct{ rest string }
 
 // next returns the next field. Folded lines are joined by a line feed and the
 // blanks before them are dropped.
 func (h *headerReader) next() (field, value string, ok bool) {
 	line := h.line()
-	colon := bytes.IndexByte(line, ':')
+	colon := strings.IndexByte(line, ':')
 	if colon <= 0 {
 		return "", "", false
 	}
-	for _, c := range line[:colon] {
-		if c <= ' ' || c > '~' {
+	for i := range colon {
+		if line[i] <= ' ' || line[i] > '~' {
 			return "", "", false
 		}
 	}
-	value = decodeText(bytes.Trim(line[colon+1:], " \t"))
-	var folded strings.Builder
-	for len(h.rest) > 0 && (h.rest[0] == ' ' || h.rest[0] == '\t') {
-		if folded.Len() == 0 {
-			folded.WriteString(value)
+	value = strings.Trim(line[colon+1:], " \t")
+	if h.isFolded() {
+		var folded strings.Builder
+		folded.WriteString(value)
+		for h.isFolded() {
+			folded.WriteString("\n" + strings.Trim(h.line(), " \t"))
 		}
-		folded.WriteString("\n" + decodeText(bytes.Trim(h.line(), " \t")))
-	}
-	if folded.Len() > 0 {
 		value = folded.String()
 	}
-	return string(line[:colon]), value, true
+	if !utf8.ValidString(value) {
+		value = decodeText([]byte(value))
+	}
+	return line[:colon], value, true
+}
+
+// isFolded tells whether the next line continues the field.
+func (h *headerReader) isFolded() bool {
+	return h.rest != "" && (h.rest[0] == ' ' || h.rest[0] == '\t')
 }
 
 // line takes the next line, which ends with LF, CR LF or CR.
-func (h *headerReader) line() []byte {
-	i := bytes.IndexAny(h.rest, "\r\n")
+func (h *headerReader) line() string {
+	i := strings.IndexByte(h.rest, '\n')
+	if r := strings.IndexByte(h.rest[:max(i, 0)], '\r'); i < 0 || r >= 0 {
+		i = strings.IndexAny(h.rest, "\r\n")
+	}
 	if i < 0 {
 		line := h.rest
-		h.rest = nil
+		h.rest = ""
 		return line
 	}
 	line := h.rest[:i]
-	if h.rest[i] == '\r' && i+1 < len(h.rest) && h.rest[i+1] == '\n' {
+	if strings.HasPrefix(h.rest[i:], "\r\n") {
 		i++
 	}
 	h.rest = h.rest[i+1:]

@@ -49,6 +49,29 @@ func between(lo, hi cut) Ranges {
 	return Ranges{[]interval{{lo, hi}}}
 }
 
+// without returns the versions of i that are in none of gaps, which it sorts.
+func (i interval) without(gaps []interval) Ranges {
+	slices.SortFunc(gaps, func(a, b interval) int { return a.lo.compare(&b.lo) })
+	out := make([]interval, 0, len(gaps)+1)
+	lo := i.lo
+	for _, gap := range gaps {
+		hi := gap.lo
+		if hi.compare(&i.hi) > 0 {
+			hi = i.hi
+		}
+		if lo.compare(&hi) < 0 {
+			out = append(out, interval{lo, hi})
+		}
+		if lo.compare(&gap.hi) < 0 {
+			lo = gap.hi
+		}
+	}
+	if lo.compare(&i.hi) < 0 {
+		out = append(out, interval{lo, i.hi})
+	}
+	return Ranges{out}
+}
+
 // IsEmpty tells whether no version is in r.
 func (r Ranges) IsEmpty() bool { return len(r.list) == 0 }
 

@@ -41,9 +41,16 @@ var operatorText = [...]string{"==", "!=", "~=", ">=", "<=", ">", "<", "==="}
 // and hostile ones cost time for each version looked at.
 const maxSpecifiers = 1000
 
+// maxSpecifiersLength bounds a set as text; the longest real ones are some 200
+// bytes.
+const maxSpecifiersLength = 100_000
+
 // ParseSpecifiers reads a set as users write it. Empty clauses are skipped, so
 // "" is the set that admits everything.
 func ParseSpecifiers(s string) (Specifiers, error) {
+	if len(s) > maxSpecifiersLength {
+		return Specifiers{}, fmt.Errorf("version specifiers are longer than %d bytes", maxSpecifiersLength)
+	}
 	var out Specifiers
 	for rest := s; rest != ""; {
 		clause, after, _ := strings.Cut(rest, ",")
@@ -57,6 +64,9 @@ func ParseSpecifiers(s string) (Specifiers, error) {
 		}
 		if len(out.list) == maxSpecifiers {
 			return Specifiers{}, fmt.Errorf("more than %d version specifiers", maxSpecifiers)
+		}
+		if out.list == nil {
+			out.list = make([]Specifier, 0, min(maxSpecifiers, 1+strings.Count(rest, ",")))
 		}
 		out.list = append(out.list, spec)
 	}
@@ -112,14 +122,28 @@ func (c *Specifier) scanVersion(s string, start int) int {
 
 // scanOperator returns the operator at the beginning of s and its length, 0 if
 // there is none.
-func scanOperator(s string) (operator, int) {
-	if strings.HasPrefix(s, "===") {
-		return opIdentical, 3
+func scanOperator(s string) (op operator, length int) {
+	if s == "" {
+		return 0, 0
 	}
-	for op := opEqual; op <= opBelow; op++ {
-		if text := operatorText[op]; strings.HasPrefix(s, text) {
-			return op, len(text)
-		}
+	hasEqual := len(s) > 1 && s[1] == '='
+	switch c := s[0]; {
+	case c == '=' && hasEqual && len(s) > 2 && s[2] == '=':
+		return opIdentical, 3
+	case c == '=' && hasEqual:
+		return opEqual, 2
+	case c == '!' && hasEqual:
+		return opNotEqual, 2
+	case c == '~' && hasEqual:
+		return opCompatible, 2
+	case c == '>' && hasEqual:
+		return opAtLeast, 2
+	case c == '<' && hasEqual:
+		return opAtMost, 2
+	case c == '>':
+		return opAbove, 1
+	case c == '<':
+		return opBelow, 1
 	}
 	return 0, 0
 }
@@ -275,6 +299,28 @@ func (s Specifiers) And(t Specifiers) Specifiers {
 // Ranges returns the set of versions that s admits, pre-releases among them. See
 // Ranges for === and local versions.
 func (s Specifiers) Ranges() Ranges {
+	within := interval{firstCut, lastCut}
+	var gaps []interval
+	for i := range s.list {
+		switch c := &s.list[i]; {
+		case c.op == opIdentical:
+			return s.intersected()
+		case c.not:
+			gaps = append(gaps, c.within)
+		default:
+			if within.lo.compare(&c.within.lo) < 0 {
+				within.lo = c.within.lo
+			}
+			if within.hi.compare(&c.within.hi) > 0 {
+				within.hi = c.within.hi
+			}
+		}
+	}
+	return within.without(gaps)
+}
+
+// intersected is Ranges for sets with ===.
+func (s Specifiers) intersected() Ranges {
 	out := AllVersions()
 	for i := range s.list {
 		out = out.Intersect(s.list[i].ranges())

@@ -104,6 +104,9 @@ func hasPrefixFold(s, prefix string) bool {
 }
 
 func (p *versionParts) version() Version {
+	if v, ok := p.ordinary(); ok {
+		return v
+	}
 	l := longParts{
 		epoch: trimZeros(p.epoch), pre: p.pre, preN: trimZeros(p.preN),
 		postN: trimZeros(p.postN), dev: p.hasDev, devN: trimZeros(p.devN),
@@ -129,6 +132,31 @@ func (p *versionParts) version() Version {
 		}
 	}
 	return l.version()
+}
+
+// ordinary returns the version if its key says all.
+func (p *versionParts) ordinary() (Version, bool) {
+	if p.epoch != "" || p.local != "" || len(p.release) > 40 {
+		return Version{}, false
+	}
+	v, ok := parseOrdinary(p.release)
+	if !ok {
+		return Version{}, false
+	}
+	kind, number := uint64(kindFinal), ""
+	switch {
+	case p.pre != 0 && !p.hasPost && !p.hasDev:
+		kind, number = p.pre, p.preN
+	case p.pre == 0 && p.hasPost && !p.hasDev:
+		kind, number = kindPost, p.postN
+	case p.pre == 0 && !p.hasPost && p.hasDev:
+		kind, number = kindDev, p.devN
+	case p.pre != 0 || p.hasPost || p.hasDev:
+		return Version{}, false
+	}
+	n := parseUint(number)
+	v.key = ((v.key^zeroKey)&^suffixMask | suffixKey(kind, n, subSelf)) ^ zeroKey
+	return v, n < maxNumber
 }
 
 // longParts are the parts of a version whose key does not say all. Numbers are
