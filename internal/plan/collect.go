@@ -147,11 +147,7 @@ func (p *planner) devFile(path string) (*files.File, error) {
 // eggPath is the .pth file that puts an egg on sys.path. The development image's
 // easy-install.pth names all its eggs, so it can't be taken.
 func eggPath(pk *pick, move move) *files.File {
-	egg := pk.Installed.Info
-	for dirOf(egg) != "" && !strings.HasSuffix(egg, ".egg") {
-		egg = dirOf(egg)
-	}
-	egg = move.path(egg)
+	egg := move.path(pk.Installed.PathEntry)
 	return newText(join(dirOf(egg), "distill-"+string(pk.Name)+".pth"), 0o644, []byte("./"+baseOf(egg)+"\n"))
 }
 
@@ -193,7 +189,11 @@ type move struct{ from, to []string }
 // newMove returns the identity if the base's Python looks where d is.
 func (p *planner) newMove(d *inspect.Distribution) move {
 	dev, base := p.in.Dev.Python, p.in.Base.Python
-	if d.Location == base.Purelib || d.Location == base.Platlib || slices.Contains(base.SysPath, siteOf(d)) {
+	site := d.Location
+	if d.Kind == inspect.Egg {
+		site = dirOf(d.PathEntry)
+	}
+	if slices.Contains(base.SiteDirs, site) || slices.Contains(base.SysPath, site) {
 		return move{}
 	}
 	m := move{}
@@ -203,22 +203,13 @@ func (p *planner) newMove(d *inspect.Distribution) move {
 		}
 	}
 	// The more special one first: Data is mostly the prefix of all others.
-	add(siteOf(d), base.Platlib)
+	add(site, base.Platlib)
 	add(dev.Platlib, base.Platlib)
 	add(dev.Purelib, base.Purelib)
 	add(dev.Scripts, base.Scripts)
 	add(dev.Headers, base.Headers)
 	add(dev.Data, base.Data)
 	return m
-}
-
-// siteOf is the directory of sys.path that holds an install; for an egg the
-// one that the egg lies in.
-func siteOf(d *inspect.Distribution) string {
-	if d.Kind == inspect.Egg && strings.HasSuffix(d.Location, ".egg") {
-		return dirOf(d.Location)
-	}
-	return d.Location
 }
 
 func (m move) path(p string) string {

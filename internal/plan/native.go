@@ -15,12 +15,12 @@ import (
 // those of which the base has too old a one. Both images are asked as their own
 // loaders would ask.
 func (p *planner) native() error {
-	n := &native{planner: p, brought: map[string]bool{}}
+	n := &native{planner: p, brought: map[string]int{}}
 	if len(n.laidELF()) == 0 {
 		return p.noteErr
 	}
 	// Each round brings at least one library, or is the last.
-	for range maxRounds {
+	for n.rounds = 1; n.rounds <= maxRounds; n.rounds++ {
 		again, err := n.round()
 		if err == nil {
 			err = p.noteErr
@@ -38,7 +38,8 @@ const maxRounds = 200
 
 type native struct {
 	*planner
-	brought map[string]bool // library name and what it is needed by
+	rounds  int
+	brought map[string]int // library name and what needs it -> in which round
 	dev     *side           // the development image with the new files in it
 	noDev   bool            // it can't be asked
 }
@@ -206,13 +207,17 @@ func (n *native) devSide() *side {
 func (n *native) missing(l *laid, o *elfdeps.Object, d elfdeps.Dep) (came bool, err error) {
 	path := l.file.Path
 	key := d.Name + "\x00" + path
-	if n.brought[key] {
+	switch n.brought[key] {
+	case 0:
+	case n.rounds:
+		return true, nil // the file was reached on two ways
+	default:
 		return false, n.notFound(path, d)
 	}
 	dev := n.devSide()
 	if dev != nil {
 		if there, ok := dev.find(o.Real, d.Name); ok {
-			n.brought[key] = true
+			n.brought[key] = n.rounds
 			if n.excluded(there.Path) {
 				n.warnf("%s: %q needs %s, which --exclude leaves out", l.reason.Owner, path, d.Name)
 				return false, nil
@@ -298,9 +303,12 @@ func (t elfTree) ELF(real string) *elfdeps.Info {
 	return t.info(f)
 }
 
+// elfNote begins the notes of ELF files; the probe of inspect has others, too.
+const elfNote = 1
+
 // info decodes the note of a file, once.
 func (t elfTree) info(f *files.File) *elfdeps.Info {
-	if len(f.Note) == 0 {
+	if len(f.Note) == 0 || f.Note[0] != elfNote {
 		return nil
 	}
 	if i, ok := t.infos[f]; ok {

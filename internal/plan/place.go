@@ -160,10 +160,8 @@ func ownerIn(e *inspect.Environment, path string) string {
 	if e == nil {
 		return ""
 	}
-	if e.OS != nil {
-		if o := e.OS.Owner(path); o != nil {
-			return o.Name + " " + o.Version
-		}
+	if name, version := e.OwnerOf(path); name != "" {
+		return name + " " + version
 	}
 	for _, d := range e.Distributions {
 		if _, ok := slices.BinarySearch(d.Files, path); ok {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
@@ -48,7 +49,7 @@ func (p *planner) newShebang() shebang {
 	s := shebang{to: "/" + base.Path}
 	have := namesOf(base)
 	for _, name := range namesOf(dev) {
-		if !contains(have, name) {
+		if !slices.Contains(have, name) {
 			s.from = append(s.from, name)
 		}
 	}
@@ -66,27 +67,15 @@ func namesOf(i *inspect.Interpreter) []string {
 	return names
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
-
 // fix returns f, or a copy with another first line if that names an interpreter
 // which is not there.
 func (s shebang) fix(f *files.File) (*files.File, error) {
-	if s.dir == "" || dirOf(f.Path) != s.dir || !f.IsRegular() || f.Size > maxScript || f.Size < 3 {
+	if s.dir == "" || dirOf(f.Path) != s.dir || !f.IsRegular() || f.Size > maxScript || !s.concerns(f) {
 		return f, nil
 	}
 	b, err := f.ReadAll(maxScript)
 	if err != nil {
 		return nil, fmt.Errorf("script: %w", err)
-	}
-	if !bytes.HasPrefix(b, []byte("#!")) {
-		return f, nil
 	}
 	for _, from := range s.from {
 		if fixed, ok := s.replace(string(b), from); ok {
@@ -94,6 +83,15 @@ func (s shebang) fix(f *files.File) (*files.File, error) {
 		}
 	}
 	return f, nil
+}
+
+// concerns tells from the first lines, which the probe noted, whether f has to
+// be read at all: that costs a pass over a layer.
+func (s shebang) concerns(f *files.File) bool {
+	return slices.ContainsFunc(s.from, func(from string) bool {
+		_, ok := s.replace(string(f.Note), from)
+		return ok
+	})
 }
 
 // longStart begins a script whose interpreter is too long for a first line, or

@@ -54,7 +54,10 @@ func (n *native) newer(o *elfdeps.Object, g elfdeps.VersionGap) (came bool, err 
 	}
 	key := g.Lib + "\x00" + o.Real
 	dev := n.devSide()
-	if dev == nil || n.brought[key] {
+	if n.brought[key] == n.rounds {
+		return true, nil
+	}
+	if dev == nil || n.brought[key] != 0 {
 		return false, n.tooOld(who, o, g, have)
 	}
 	there, ok := dev.find(o.Real, g.Lib)
@@ -64,7 +67,7 @@ func (n *native) newer(o *elfdeps.Object, g elfdeps.VersionGap) (came bool, err 
 	if i := dev.tree.ELF(there.Real); i == nil || !slices.Contains(i.VerDef, g.Need) {
 		return false, n.tooOld(who, o, g, have)
 	}
-	n.brought[key] = true
+	n.brought[key] = n.rounds
 	return true, n.bringChain(there.Path, Reason{Why: g.Need + " needed by " + o.Real})
 }
 
