@@ -35,14 +35,18 @@ type entry struct {
 	modTime int64
 	link    string // of symbolic links as written, of hard links clean
 	size    int64  // of regular files
-	offset  int64  // of the content in the tar archive, of the header if sparse
+	offset  int64  // of the content in the tar archive
 	sparse  bool
-	sha256  string // hex, "" if not known
-	note    string
-	hasNote bool
-	kept    string // the content
-	hasKept bool
-	xattrs  map[string]string
+	// Where the content of a sparse file ends can't be told without reading all of it, so
+	// offset is that of the header of the first of several sparse files in a row, and
+	// sparseNth the number of such files before this one.
+	sparseNth int
+	sha256    string // hex, "" if not known
+	note      string
+	hasNote   bool
+	kept      string // the content
+	hasKept   bool
+	xattrs    map[string]string
 }
 
 // facts is what distill remembers of a layer: its entries, in a compact form that is
@@ -68,13 +72,24 @@ const (
 	flagXattrs
 )
 
+// size is about how much memory f takes.
+func (f *facts) size() int64 {
+	var n int64
+	for _, b := range f.blocks {
+		n += int64(len(b))
+	}
+	return n
+}
+
 // factsBuilder collects entries.
 type factsBuilder struct {
 	f   facts
 	buf []byte
 }
 
-func (b *factsBuilder) add(e *entry) {
+// add returns the number of bytes that the entry takes.
+func (b *factsBuilder) add(e *entry) int64 {
+	before := len(b.buf)
 	p := append(b.buf, byte(e.kind), e.flags())
 	p = binary.AppendUvarint(p, uint64(e.mode))
 	p = binary.AppendUvarint(p, uint64(e.uid))
@@ -85,6 +100,9 @@ func (b *factsBuilder) add(e *entry) {
 	case kindFile:
 		p = binary.AppendUvarint(p, uint64(e.size))
 		p = binary.AppendUvarint(p, uint64(e.offset))
+		if e.sparse {
+			p = binary.AppendUvarint(p, uint64(e.sparseNth))
+		}
 	case kindSymlink, kindHardLink:
 		p = appendString(p, e.link)
 	}
@@ -106,6 +124,7 @@ func (b *factsBuilder) add(e *entry) {
 	if len(p) >= factsBlock {
 		b.flush()
 	}
+	return int64(len(p) - before)
 }
 
 func (b *factsBuilder) flush() {
@@ -181,6 +200,7 @@ type decoder struct {
 func (d *decoder) entry(e *entry) {
 	*e = entry{kind: kind(d.byte())}
 	flags := d.byte()
+	e.sparse = flags&flagSparse != 0
 	e.mode = fs.FileMode(d.uvarint())
 	e.uid, e.gid = int(d.uvarint()), int(d.uvarint())
 	e.modTime = d.varint()
@@ -188,13 +208,15 @@ func (d *decoder) entry(e *entry) {
 	switch e.kind {
 	case kindFile:
 		e.size, e.offset = int64(d.uvarint()), int64(d.uvarint())
-		if e.size < 0 || e.offset < 0 {
+		if e.sparse {
+			e.sparseNth = int(d.uvarint())
+		}
+		if e.size < 0 || e.offset < 0 || e.sparseNth < 0 {
 			d.bad = true
 		}
 	case kindSymlink, kindHardLink:
 		e.link = d.string()
 	}
-	e.sparse = flags&flagSparse != 0
 	if flags&flagSHA256 != 0 {
 		e.sha256 = d.take(64)
 	}

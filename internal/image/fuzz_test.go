@@ -57,8 +57,8 @@ func FuzzLayers(f *testing.F) {
 		var tree overlay
 		for _, data := range [][]byte{lower, upper} {
 			src.store = memory(data)
-			l := &layer{source: src, desc: v1.Descriptor{Digest: sha256Of(data), Size: int64(len(data))}, diffID: sha256Of(data)}
-			st, err := openStream(t.Context(), src.store, l.desc, l.diffID, nil)
+			l := &layer{source: src, desc: v1.Descriptor{Digest: sha256Of(data), Size: int64(len(data))}, diffID: sha256Of(data), budget: new(budget)}
+			st, err := l.openStream(t.Context(), nil)
 			if err != nil {
 				return
 			}

@@ -18,11 +18,13 @@ import (
 // content is the content of a file in a layer.
 type content struct {
 	layer  *layer
-	offset int64 // in the tar archive: of the content, or of the header if sparse
+	offset int64 // in the tar archive: of the content, or see entry if sparse
 	size   int64
 	sparse bool
-	kept   string
 	isKept bool
+	// sparseNth is as in entry.
+	sparseNth int
+	kept      string
 }
 
 // Open reads the layer up to the file unless the content was kept.
@@ -106,7 +108,9 @@ func (i *Image) picks(set files.Set) (map[*layer][]*pick, map[*content]*pick) {
 		byLayer[c.layer] = append(byLayer[c.layer], p)
 	}
 	for _, list := range byLayer {
-		slices.SortFunc(list, func(a, b *pick) int { return cmp.Compare(a.offset, b.offset) })
+		slices.SortFunc(list, func(a, b *pick) int {
+			return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.sparseNth, b.sparseNth))
+		})
 	}
 	return byLayer, places
 }
@@ -126,7 +130,7 @@ func (s section) Open() (io.ReadCloser, error) {
 func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
 	hold := <-l.source.slots
 	defer func() { l.source.slots <- hold }()
-	st, err := openStream(ctx, l.source.store, l.desc, l.diffID, nil)
+	st, err := l.openStream(ctx, nil)
 	if err == nil {
 		defer st.close()
 		err = st.copyOut(list, out)
@@ -141,23 +145,33 @@ func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
 }
 
 func (s *stream) copyOut(list []*pick, out *os.File) error {
-	s.hash = noHash{}
-	for _, p := range list {
+	s.hash, s.budget = noHash{}, new(budget)
+	for len(list) > 0 {
+		p := list[0]
 		if err := s.skip(p.offset - s.pos); err != nil {
-			return blame(err)
+			return err
 		}
-		if err := s.copyOne(p, out); err != nil {
-			return blame(err)
+		if !p.sparse {
+			if err := s.copyOne(p, out); err != nil {
+				return err
+			}
+			list = list[1:]
+			continue
 		}
+		n := 1
+		for n < len(list) && list[n].offset == p.offset {
+			n++
+		}
+		if err := s.copySparse(list[:n], out); err != nil {
+			return err
+		}
+		list = list[n:]
 	}
 	s.stopUnpacking()
-	return blame(s.drain())
+	return s.drain()
 }
 
 func (s *stream) copyOne(p *pick, out *os.File) error {
-	if p.sparse {
-		return s.copySparse(p, out)
-	}
 	for at, left := p.at, p.size; left > 0; {
 		b, err := s.take(left)
 		if err != nil {
@@ -172,20 +186,29 @@ func (s *stream) copyOne(p *pick, out *os.File) error {
 	return nil
 }
 
-// copySparse lets archive/tar fill in the holes.
-func (s *stream) copySparse(p *pick, out *os.File) error {
+// copySparse copies sparse files that have one offset: the header of the first in a row of
+// them. archive/tar fills in the holes.
+func (s *stream) copySparse(list []*pick, out *os.File) error {
 	tr := tar.NewReader(s)
-	if h, err := tr.Next(); err != nil {
-		return tarError(err)
-	} else if h.Size != p.size {
-		return damaged("sparse file has another size than before")
-	}
-	n, err := io.Copy(&spool{f: out, n: p.at}, tr)
-	if err != nil {
-		return err
-	}
-	if n != p.size {
-		return noEOF(io.EOF)
+	nth := -1
+	for _, p := range list {
+		var h *tar.Header
+		for ; nth < p.sparseNth; nth++ {
+			var err error
+			if h, err = tr.Next(); err != nil {
+				return tarError(err)
+			}
+		}
+		if h == nil || h.Size != p.size {
+			return damaged("sparse file is not what it was before")
+		}
+		n, err := io.Copy(&spool{f: out, n: p.at}, tr)
+		if err != nil {
+			return tarError(err)
+		}
+		if n != p.size {
+			return noEOF(io.EOF)
+		}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type layer struct {
 	desc   v1.Descriptor
 	diffID v1.Hash
 	source *Source
+	budget *budget
 	facts  *facts
 }
 
@@ -48,11 +49,12 @@ func (s *Source) load(ctx context.Context, v variant) (*Image, error) {
 		return nil, damaged("manifest %s is listed for %s, but its configuration is for %s", v.desc.Digest, platformName(v.platform), platformName(p))
 	}
 	img := &Image{Platform: v.platform, Digest: v.desc.Digest, Config: config, Manifest: doc.manifest, source: s}
+	var spent budget
 	for i, d := range doc.manifest.Layers {
 		if err := checkLayerType(d); err != nil {
 			return nil, err
 		}
-		img.layers = append(img.layers, &layer{desc: d, diffID: config.RootFS.DiffIDs[i], source: s})
+		img.layers = append(img.layers, &layer{desc: d, diffID: config.RootFS.DiffIDs[i], source: s, budget: &spent})
 	}
 	if img.V1, err = s.newV1(ctx, v.desc, img); err != nil {
 		return nil, err
@@ -65,7 +67,7 @@ func (s *Source) load(ctx context.Context, v variant) (*Image, error) {
 		if err := tree.add(l); err != nil {
 			return nil, fmt.Errorf("layer %s: %w", l.desc.Digest, err)
 		}
-		l.facts = nil // the tree has what is left of them
+		l.facts, l.budget = nil, new(budget) // the tree has what is left of them
 	}
 	img.Files = tree.set()
 	return img, nil
@@ -109,11 +111,11 @@ func (s *Source) loadLayer(ctx context.Context, l *layer, progress func(int64)) 
 	defer s.opts.Cache.Lock(factsBucket + key)()
 	if l.facts = s.cached(key); l.facts != nil {
 		progress(l.desc.Size)
-		return nil
+		return l.budget.addAll(l.facts)
 	}
 	hold := <-s.slots
 	defer func() { s.slots <- hold }()
-	st, err := openStream(ctx, s.store, l.desc, l.diffID, progress)
+	st, err := l.openStream(ctx, progress)
 	if err != nil {
 		return err
 	}

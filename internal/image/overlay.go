@@ -19,12 +19,10 @@ const (
 // container runtimes unpack them: links in the folder of an entry are followed
 // inside the root, the entry itself replaces a link.
 type overlay struct {
-	root    node
-	layer   *layer // that is being added
-	links   uint64 // groups of hard links so far
-	entries int
-	bytes   int64
-	steps   int
+	root  node
+	layer *layer // that is being added
+	links uint64 // groups of hard links so far
+	steps int
 
 	lastDir  string // folder of the last entry, as written
 	lastNode *node
@@ -47,12 +45,6 @@ func (n *node) isDir() bool { return n.leaf == nil || n.leaf.Mode.IsDir() }
 
 // add puts a layer on top.
 func (o *overlay) add(l *layer) error {
-	if o.entries += l.facts.entries; o.entries > maxEntries {
-		return damaged("image has more than %d entries", maxEntries)
-	}
-	if o.bytes += l.facts.bytes; o.bytes > maxBytes {
-		return damaged("image has files of more than %d bytes", int64(maxBytes))
-	}
 	o.layer = l
 	o.forget()
 	// A whiteout hides what was there before this layer, never what the layer
@@ -143,7 +135,7 @@ func (o *overlay) newLeaf(e *entry) *leaf {
 		if e.hasNote {
 			l.Note = []byte(e.note)
 		}
-		l.content = content{layer: o.layer, size: e.size, offset: e.offset, sparse: e.sparse, kept: e.kept, isKept: e.hasKept || e.size == 0}
+		l.content = content{layer: o.layer, size: e.size, offset: e.offset, sparse: e.sparse, sparseNth: e.sparseNth, kept: e.kept, isKept: e.hasKept || e.size == 0}
 		l.Content = &l.content
 	case kindDir:
 		l.Mode |= fs.ModeDir

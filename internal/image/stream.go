@@ -16,8 +16,6 @@ const (
 	chunkSize = 256 << 10
 	// chunksAhead is how far a stage may be ahead of the next one.
 	chunksAhead = 3
-	// maxBytes is the most that a layer, and the files of an image, may have.
-	maxBytes = 64 << 30
 )
 
 // chunk is a piece of a stream; err comes after the bytes.
@@ -138,12 +136,14 @@ type stream struct {
 	tar    *ahead // of unpack
 	hash   hash.Hash
 	diffID v1.Hash
+	budget *budget
 	pos    int64
 }
 
-// openStream starts to read a layer. Progress is called with the number of compressed bytes of
-// each piece.
-func openStream(ctx context.Context, s store, d v1.Descriptor, diffID v1.Hash, progress func(int64)) (*stream, error) {
+// openStream starts to read a layer. Progress is called with the number of compressed
+// bytes of each piece; it may be nil.
+func (l *layer) openStream(ctx context.Context, progress func(int64)) (*stream, error) {
+	s, d, diffID := l.source.store, l.desc, l.diffID
 	h, err := newHash(diffID)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func openStream(ctx context.Context, s store, d v1.Descriptor, diffID v1.Hash, p
 	if err != nil {
 		return nil, err
 	}
-	st := &stream{blob: blob, hash: h, diffID: diffID}
+	st := &stream{blob: blob, hash: h, diffID: diffID, budget: l.budget}
 	st.packed = readAhead(&counted{ctx, blob, progress})
 	packed := bufio.NewReaderSize(st.packed, 64<<10)
 	head, err := packed.Peek(4)
@@ -200,8 +200,8 @@ func (s *stream) take(n int64) ([]byte, error) {
 	b, err := s.tar.take(n)
 	s.hash.Write(b)
 	s.pos += int64(len(b))
-	if err == nil && s.pos > maxBytes {
-		return nil, damaged("layer has more than %d bytes when decompressed", int64(maxBytes))
+	if over := s.budget.addStream(int64(len(b))); over != nil {
+		return nil, over
 	}
 	return b, err
 }

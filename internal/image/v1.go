@@ -112,10 +112,11 @@ func (r rawLayer) Compressed() (io.ReadCloser, error) {
 // Uncompressed streams the tar archive; its io.EOF means that digest and diffID were
 // right.
 func (r rawLayer) Uncompressed() (io.ReadCloser, error) {
-	st, err := openStream(background(), r.l.source.store, r.l.desc, r.l.diffID, nil)
+	st, err := r.l.openStream(background(), nil)
 	if err != nil {
 		return nil, err
 	}
+	st.budget = new(budget) // each reading has its own
 	return &uncompressed{st: st}, nil
 }
 

@@ -17,14 +17,12 @@ import (
 )
 
 const (
-	// maxEntries is the most entries that an image may have.
-	maxEntries = 2_000_000
 	// maxPath and maxName are what Linux takes.
 	maxPath = 4096
 	maxName = 255
 	// maxHeld is the largest file that is held in memory while it is looked at;
 	// a larger one goes through a file without a name.
-	maxHeld = 16 << 20
+	maxHeld = 8 << 20
 	// headSize is what a Probe sees of a file before it decides.
 	headSize = 64
 
@@ -41,16 +39,18 @@ type walker struct {
 	cache *cache.Dir
 	out   factsBuilder
 
-	next    int64 // where the next header starts
-	hold    *[]byte
-	spool   *os.File
-	entries int
+	next   int64 // where the next header starts, if inRow is 0
+	inRow  int   // sparse files directly before, the first of which starts at next
+	kept   int64
+	hold   *[]byte
+	spool  *os.File
+	budget *budget
 }
 
 // walk returns the facts of a layer. The content of the stream is checked when it
 // returns without an error.
 func walk(s *stream, probe files.Probe, c *cache.Dir, hold *[]byte) (*facts, error) {
-	w := &walker{s: s, tr: tar.NewReader(s), probe: probe, cache: c, hold: hold}
+	w := &walker{s: s, tr: tar.NewReader(s), probe: probe, cache: c, hold: hold, budget: s.budget}
 	defer w.close()
 	for {
 		h, err := w.tr.Next()
@@ -85,57 +85,46 @@ func (w *walker) close() {
 }
 
 func (w *walker) entry(h *tar.Header) error {
-	start := w.next
-	w.next = w.s.pos
-	if h.Typeflag == tar.TypeXGlobalHeader {
-		return w.pastContent(h)
-	}
-	if w.entries++; w.entries > maxEntries {
-		return damaged("layer has more than %d entries", maxEntries)
-	}
-	e, err := newEntry(h)
-	if err != nil {
+	if err := w.budget.addEntries(1); err != nil {
 		return err
 	}
-	if e == nil {
-		return w.pastContent(h)
+	start, nth, content := w.next, w.inRow, w.s.pos
+	w.advance(h)
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	e, err := newEntry(h)
+	if err != nil || e == nil {
+		return err
 	}
 	if e.kind == kindFile {
-		if h.Size > maxBytes-w.out.f.bytes {
-			return damaged("layer has files of more than %d bytes", int64(maxBytes))
+		if err := w.budget.addFile(h.Size); err != nil {
+			return err
 		}
-		e.size, e.offset = h.Size, w.s.pos
-		if e.sparse = isSparse(h); e.sparse {
-			e.offset = start
+		e.size, e.offset = h.Size, content
+		if isSparse(h) {
+			e.sparse, e.offset, e.sparseNth = true, start, nth
 		}
 		if err := w.content(e); err != nil {
 			return err
 		}
 	}
-	if err := w.pastContent(h); err != nil {
-		return err
-	}
-	w.out.add(e)
-	return nil
+	return w.budget.addFacts(w.out.add(e))
 }
 
-// pastContent sets where the next header starts. Only of a sparse file can't it be
-// told without reading to its end.
-func (w *walker) pastContent(h *tar.Header) error {
+// advance notes where the next header starts.
+func (w *walker) advance(h *tar.Header) {
 	if isSparse(h) {
-		if _, err := io.Copy(io.Discard, w.tr); err != nil {
-			return tarError(err)
-		}
-		w.next = roundUp(w.s.pos)
-		return nil
+		w.inRow++
+		return
 	}
+	w.inRow, w.next = 0, w.s.pos
 	switch h.Typeflag {
 	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
 		// archive/tar takes no content for these, whatever their size says.
 	default:
 		w.next = roundUp(w.next + h.Size)
 	}
-	return nil
 }
 
 func roundUp(n int64) int64 { return (n + 511) &^ 511 }
@@ -277,7 +266,8 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // content asks the probe about a file and does what it wants.
 func (w *walker) content(e *entry) error {
-	if w.probe == nil {
+	// Nobody packs code as a sparse file; what is large may be all holes.
+	if w.probe == nil || e.sparse && e.size > maxHeld {
 		return nil
 	}
 	var first [headSize]byte
@@ -304,7 +294,8 @@ func (w *walker) content(e *entry) error {
 		sum := sha256.Sum256(data)
 		e.sha256 = hex.EncodeToString(sum[:])
 	}
-	if want&files.WantContent != 0 {
+	if want&files.WantContent != 0 && w.kept+e.size <= maxKept && w.budget.keep(e.size) {
+		w.kept += e.size
 		e.kept, e.hasKept = string(data), true
 	}
 	if want&files.WantNote != 0 {
