@@ -22,6 +22,9 @@ type Pick struct {
 	Index     string   // as in Project
 	URL       string   // the direct reference that was asked for, or ""
 	On        []Placed // in order of target, never empty
+	// Files are the wheels that some of its targets accept, best first, and the
+	// source archive if a build is allowed: what a lock should hold.
+	Files []*Artifact
 	// Wanted holds who wants it, requirement lines first.
 	Wanted []Want
 	// Edges holds what it wants, in order of name.

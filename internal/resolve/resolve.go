@@ -158,8 +158,11 @@ type Options struct {
 	Sources       []ArtifactKind
 	ExcludeNewer  time.Time // zero: no limit
 	RequireHashes bool
-	MaxSteps      int // decisions and conflicts; 0 means 200,000
-	Prefetch      int // questions to the Source under way at once; 0 means 16
+	// Complete asks the index also about picks whose image files are enough, so
+	// that a lock can hold its files. It changes no pick.
+	Complete bool
+	MaxSteps int // decisions and conflicts; 0 means 200,000
+	Prefetch int // questions to the Source under way at once; 0 means 16
 }
 
 // Request is what is to be resolved.

@@ -2,27 +2,34 @@ package resolve
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // resolution writes down what was found. why explains the splits.
-func (s *solver) resolution(why []string) *Resolution {
+func (s *solver) resolution(why []string) (*Resolution, error) {
 	b := builder{s: s, picks: make(map[pickKey]*Pick), wants: make(map[wantKey]*Want), seen: make(map[visit]bool)}
 	for t := range s.req.Targets {
 		b.walk(t)
 	}
 	r := &Resolution{Targets: s.req.Targets, Picks: b.sorted(), Stats: *s.stats}
+	if s.req.Options.Complete {
+		if err := s.complete(r.Picks); err != nil {
+			return nil, err
+		}
+	}
 	for k := range r.Picks {
 		s.finish(r.Picks[k])
 	}
 	slices.Sort(b.warnings)
 	r.Warnings = slices.Compact(b.warnings)
 	r.Splits = splits(r.Picks, strings.Join(why, "\n"))
-	return r
+	return r, nil
 }
 
 // builder walks from the request's requirements along what the chosen versions
@@ -215,5 +222,73 @@ func (s *solver) finish(p *Pick) {
 	for k := range p.On {
 		p.On[k].Refused = s.policy.refusedBefore(p.Candidate, p.On[k].Artifact, p.On[k].Target)
 	}
+	p.Files = s.files(p)
 	p.Passed = s.passed(p)
+}
+
+// files returns what of a pick a lock should hold.
+func (s *solver) files(p *Pick) []*Artifact {
+	rank := make(map[*Artifact]int)
+	var out []*Artifact
+	for _, a := range p.Candidate.Artifacts {
+		if a.Kind == ImageFiles {
+			continue
+		}
+		for _, on := range p.On {
+			r := s.policy.refuse(p.Name, a, on.Target)
+			if r != fits && r != outgrown || a.Yanked && on.Artifact != a {
+				continue
+			}
+			if old, ok := rank[a]; !ok {
+				out = append(out, a)
+				rank[a] = s.policy.rank(a, on.Target)
+			} else {
+				rank[a] = min(old, s.policy.rank(a, on.Target))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *Artifact) int {
+		c := cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(rank[a], rank[b]))
+		switch {
+		case c != 0:
+			return c
+		case before(a, b):
+			return -1
+		case before(b, a):
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// complete gives picks of which only the image's files are known what the index
+// has of them.
+func (s *solver) complete(picks []*Pick) error {
+	errs := make([]error, len(picks))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, cap(s.fetch.slots))
+	for k, p := range picks {
+		if !p.pkg.narrow {
+			continue
+		}
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			all, err := s.fetch.shelf(s.ctx, p.Name)
+			if err != nil {
+				errs[k] = err
+				return
+			}
+			p.Index = all.listings[0].project.Index
+			if i := all.find(p.Version); i >= 0 {
+				c := all.release(s.policy, i).candidate
+				p.Candidate = &c
+			}
+		}()
+	}
+	wait.Wait()
+	return errors.Join(errs...)
 }

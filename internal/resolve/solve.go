@@ -88,7 +88,7 @@ func (s *search) run() (*Resolution, error) {
 		return nil, err
 	}
 	if dead == nil {
-		return answer.resolution(nil), nil
+		return answer.resolution(nil)
 	}
 	if len(s.req.Targets) == 1 {
 		return nil, answer.noSolution(dead, s.req.Targets)
@@ -215,7 +215,7 @@ func (s *search) split(aligned *solver, dead *clause) (*Resolution, error) {
 			if found, err = s.shrink(found); err != nil {
 				return nil, err
 			}
-			return found.resolution(why), nil
+			return found.resolution(why)
 		}
 		dead = next
 	}
