@@ -512,3 +512,135 @@ func TestIndexWritesVariantsOut(t *testing.T) {
 		t.Errorf("annotations %v", m.Annotations)
 	}
 }
+
+func TestManyWritersToOneLayout(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "app")
+	want := make(map[string]string)
+	var wg sync.WaitGroup
+	for _, tag := range []string{"a", "b", "c", "d", "e", "f"} {
+		idx, variants := app(t, tag)
+		want[tag] = digest(t, idx)
+		wg.Go(func() {
+			if _, err := Push(context.Background(), "oci:"+dir+":"+tag, idx, variants, Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	checkLayout(t, dir, want)
+	for path := range tree(t, filepath.Dir(dir)) {
+		if strings.Contains(path, temporary) {
+			t.Errorf("left behind: %s", path)
+		}
+	}
+}
+
+func TestLeftoversOfTheDeadAreRemoved(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "app")
+	beside := filepath.Join(parent, temporary+"app-1", "blobs")
+	if err := os.MkdirAll(beside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	idx, variants := app(t, "one")
+	if _, err := Push(context.Background(), "oci:"+dir, idx, variants, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(beside); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s: %v", beside, err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, temporary+"2"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	busy := filepath.Join(dir, temporary+"busy")
+	if err := os.Mkdir(busy, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := tryLock(busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := Push(context.Background(), "oci:"+dir+":2", idx, variants, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if diff := cmp.Diff([]string{temporary + "busy", "blobs", "index.json", "oci-layout"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDamagedBlobIsReplaced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "app")
+	idx, variants := app(t, "one")
+	if _, err := Push(context.Background(), "oci:"+dir, idx, variants, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	for path, content := range before {
+		if strings.Contains(path, "sha256/") {
+			if err := os.WriteFile(path, bytes.ToUpper([]byte(content)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := Push(context.Background(), "oci:"+dir, idx, variants, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCancelledPushLeavesNothing(t *testing.T) {
+	s := newServer(t)
+	parent := t.TempDir()
+	idx, variants := app(t, "one")
+	for _, dest := range []string{s.ref("team/app:1.0"), "oci:" + parent + "/app", "oci-archive:" + parent + "/app.tar"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := Push(ctx, dest, idx, variants, Options{Progress: func(string, int64, int64) { cancel() }})
+		cancel()
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", dest, err)
+		}
+	}
+	if tags := s.tags(t, "team/app"); len(tags) > 0 {
+		t.Errorf("tags %v", tags)
+	}
+	if files := tree(t, parent); len(files) != 1 {
+		t.Errorf("files %v", files)
+	}
+}
+
+func TestAliasesInRegistry(t *testing.T) {
+	s := newServer(t)
+	var digests []string
+	for _, tag := range []string{"1.4.2", "1.5.0", "1.4.3"} {
+		idx, variants := app(t, tag)
+		p, err := Push(context.Background(), s.ref("team/app:"+tag), idx, variants, Options{TagAliases: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, digest(t, idx))
+		writes := s.writes()
+		if last := writes[len(writes)-1]; last != "PUT /v2/team/app/manifests/"+tag {
+			t.Errorf("last write is %s", last)
+		}
+		if p.Tags[0] != tag {
+			t.Errorf("tags %v", p.Tags)
+		}
+	}
+	tags := s.tags(t, "team/app")
+	for tag, want := range map[string]string{"1.4.2": digests[0], "1.5.0": digests[1], "1.4.3": digests[2], "1.4": digests[2], "1.5": digests[1], "1": digests[1], "latest": digests[1]} {
+		if tags[tag] != want {
+			t.Errorf("%s is %s, want %s", tag, tags[tag], want)
+		}
+	}
+}
