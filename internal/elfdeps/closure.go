@@ -117,7 +117,7 @@ func (c *Closure) finish(l *Loader) {
 	}
 	for _, o := range c.Objects {
 		for i := range o.Needs {
-			if d := &o.Needs[i]; d.IsMissing() && bySoname[d.Name] != o.Path {
+			if d := &o.Needs[i]; d.IsMissing() && len(d.Variants) == 0 && bySoname[d.Name] != o.Path {
 				d.Provider = bySoname[d.Name]
 			}
 		}
@@ -285,4 +285,30 @@ func (l *Loader) byPath(name string, by *loaded) found {
 		return found{}
 	}
 	return found{path: rel(name), real: real, via: "path", problem: problem}
+}
+
+// Dlopen returns what dlopen of a name finds when code of the object at by calls it in
+// a process of main: glibc searches for the calling object, musl for the program.
+// An error names an object that is not there or is not ELF.
+func (l *Loader) Dlopen(name, by, main string) (Dep, error) {
+	p := &process{l: l, c: &Closure{byPath: map[string]*Object{}}, byName: map[string]*loaded{}}
+	p.add(l.self, l.self.info.Soname)
+	var caller *loaded
+	for _, path := range []string{main, by} {
+		if path == "" || path == by && by == main && caller != nil {
+			continue
+		}
+		o, err := l.open(path)
+		if err != nil {
+			return Dep{}, err
+		}
+		o.isMain, o.parent = path == main, caller
+		if err := p.load(o); err != nil {
+			return Dep{}, err
+		}
+		if caller == nil || l.facts.Family == "glibc" {
+			caller = o
+		}
+	}
+	return p.need(name, caller), nil
 }

@@ -13,6 +13,7 @@ const (
 	maxReadOnly = 256 << 20
 	maxFacts    = 32 << 20 // read-only data of a loader, C library or Python
 	maxLibNames = 512
+	maxTries    = 1 << 18 // places that may be a library's name
 	scanChunk   = 1 << 20
 	scanOverlap = 512
 )
@@ -51,6 +52,7 @@ func (p *parser) content() error {
 // dlopenNotes keeps the texts of .note.dlopen: owner "FDO", type 0x407c0c0a, a
 // JSON array (https://uapi-group.org/specifications/specs/elf_dlopen_metadata/).
 func (p *parser) dlopenNotes() error {
+	total := 0
 	for _, s := range p.notes {
 		b, err := p.upTo(s.off, min(s.filesz, maxNotes), "notes")
 		if err != nil {
@@ -65,7 +67,8 @@ func (p *parser) dlopenNotes() error {
 				break // the rest of a segment with 8-byte alignment, or damage: notes are optional
 			}
 			if kind == 0x407c0c0a && string(b[12:12+nameLen]) == "FDO\x00" {
-				if text := bytes.TrimRight(b[desc:desc+descLen], "\x00"); json.Valid(text) {
+				text := bytes.TrimRight(b[desc:desc+descLen], "\x00")
+				if total += len(text); total <= maxNotes && json.Valid(text) {
 					p.info.DlopenNotes = append(p.info.DlopenNotes, string(text))
 				}
 			}
@@ -202,22 +205,29 @@ func (p *parser) readOnly() ([]segment, error) {
 	return out, nil
 }
 
-// scan calls visit with the constants piece by piece; pieces overlap, so that a
-// short string is whole in one of them.
-func (p *parser) scan(limit uint64, visit func(b []byte)) error {
+// scan calls visit with the constants piece by piece, up to limit bytes. Pieces of
+// one section overlap, so that a short string is whole in one of them; seen is
+// the number of first bytes that were in the piece before.
+func (p *parser) scan(limit uint64, visit func(b []byte, seen int)) error {
 	segs, err := p.readOnly()
 	if err != nil {
 		return err
 	}
 	for _, s := range segs {
-		for off := s.off; off < s.off+s.filesz && off < uint64(p.size); off += scanChunk - scanOverlap {
-			n := min(s.off+s.filesz-off, scanChunk, limit)
-			b, err := p.upTo(off, n, "constants")
+		if s.off >= uint64(p.size) {
+			continue
+		}
+		size := min(s.filesz, uint64(p.size)-s.off)
+		for at, seen := uint64(0), 0; ; at, seen = at+scanChunk-scanOverlap, scanOverlap {
+			b, err := p.at(s.off+at, min(size-at, scanChunk, limit), "constants")
 			if err != nil {
 				return err
 			}
-			visit(b)
-			if limit -= n; limit == 0 || off+n >= s.off+s.filesz {
+			visit(b, min(seen, len(b)))
+			if limit -= uint64(len(b)); limit == 0 {
+				return nil
+			}
+			if at+uint64(len(b)) >= size {
 				break
 			}
 		}
@@ -229,8 +239,9 @@ func (p *parser) scan(limit uint64, visit func(b []byte)) error {
 // library ("libtbb.so.12", "/usr/lib/libodbcinst.so.2").
 func (p *parser) libNames() error {
 	found := map[string]bool{}
-	err := p.scan(maxReadOnly, func(b []byte) {
-		for i := 0; len(found) < maxLibNames; {
+	tries := 0
+	err := p.scan(maxReadOnly, func(b []byte, _ int) {
+		for i := 0; len(found) < maxLibNames && tries < maxTries; tries++ {
 			j := bytes.Index(b[i:], []byte(".so"))
 			if j < 0 {
 				return

@@ -15,12 +15,7 @@ func (p *parser) libcFacts() error {
 		return nil
 	}
 	var all []byte
-	if err := p.scan(maxFacts, func(b []byte) {
-		if len(all) > 0 {
-			b = b[min(scanOverlap, len(b)):]
-		}
-		all = append(all, b...)
-	}); err != nil {
+	if err := p.scan(maxFacts, func(b []byte, seen int) { all = append(all, b[seen:]...) }); err != nil {
 		return err
 	}
 	if isGlibc {
@@ -170,7 +165,7 @@ func (p *parser) pythonFacts() error {
 	// The tag may stand in another piece than the version: keep candidates.
 	var tag, suffix string
 	var versions []string
-	if err := p.scan(maxFacts, func(b []byte) {
+	if err := p.scan(maxFacts, func(b []byte, _ int) {
 		if tag == "" {
 			tag = cString(b, "cpython-", false)
 		}

@@ -2,12 +2,9 @@ package elfdeps
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 )
 
 // CacheEntry is one line of /etc/ld.so.cache.
@@ -144,115 +141,3 @@ func cacheFlags(i *Info) uint32 {
 
 // CacheFlags returns the value of [CacheEntry.Flags] for libraries like i.
 func CacheFlags(i *Info) uint32 { return cacheFlags(i) }
-
-// EncodeCache writes a cache in the format of ParseCache, little-endian, as
-// ldconfig does: the order of the entries is the loader's search order and does not
-// depend on the order of the argument.
-func EncodeCache(entries []CacheEntry) []byte {
-	list := slices.Clone(entries)
-	slices.SortStableFunc(list, func(a, b CacheEntry) int {
-		return cmp.Or(-compareCacheNames(a.Name, b.Name), -cmp.Compare(a.Flags, b.Flags),
-			-cmp.Compare(a.HWCaps, b.HWCaps), -cmp.Compare(a.LegacyHWCap, b.LegacyHWCap), strings.Compare(a.Path, b.Path))
-	})
-	var caps []string
-	for _, e := range list {
-		if e.HWCaps != "" {
-			caps = append(caps, e.HWCaps)
-		}
-	}
-	slices.Sort(caps)
-	caps = slices.Compact(caps)
-
-	at := uint32(cacheHeader + cacheEntrySize*len(list))
-	var strs []byte
-	known := map[string]uint32{}
-	str := func(s string) uint32 {
-		off, ok := known[s]
-		if !ok {
-			off = at + uint32(len(strs))
-			known[s] = off
-			strs = append(append(strs, s...), 0)
-		}
-		return off
-	}
-	le := binary.LittleEndian
-	var body []byte
-	for _, e := range list {
-		hw := e.LegacyHWCap
-		if e.HWCaps != "" {
-			i, _ := slices.BinarySearch(caps, e.HWCaps)
-			hw = cacheHWCapBit | uint64(i)
-		}
-		body = le.AppendUint32(body, e.Flags)
-		body = le.AppendUint32(body, str(e.Name))
-		body = le.AppendUint32(body, str(e.Path))
-		body = le.AppendUint32(body, e.OSVersion)
-		body = le.AppendUint64(body, hw)
-	}
-	var names []byte
-	for _, c := range caps {
-		names = le.AppendUint32(names, str(c))
-	}
-	for len(strs)%4 != 0 {
-		strs = append(strs, 0)
-	}
-	out := []byte(cacheMagic)
-	out = le.AppendUint32(out, uint32(len(list)))
-	out = le.AppendUint32(out, uint32(len(strs)))
-	ext := at + uint32(len(strs))
-	if len(caps) == 0 {
-		ext = 0
-	}
-	out = le.AppendUint32(out, 2) // cache_file_new_flags_endian_little
-	out = le.AppendUint32(out, ext)
-	out = append(out, make([]byte, cacheHeader-len(out))...)
-	out = append(append(out, body...), strs...)
-	if ext != 0 {
-		out = le.AppendUint32(out, cacheExtMagic)
-		out = le.AppendUint32(out, 1)
-		out = le.AppendUint32(out, 1) // cache_extension_tag_glibc_hwcaps
-		out = le.AppendUint32(out, 0)
-		out = le.AppendUint32(out, ext+24)
-		out = le.AppendUint32(out, uint32(len(names)))
-		out = append(out, names...)
-	}
-	return out
-}
-
-// compareCacheNames is _dl_cache_libcmp: digits count as numbers, so that
-// libfoo.so.10 is more than libfoo.so.9, and a number is more than a letter.
-func compareCacheNames(a, b string) int {
-	digit := func(s string) bool { return len(s) > 0 && s[0] >= '0' && s[0] <= '9' }
-	for len(a) > 0 {
-		switch {
-		case digit(a) && digit(b):
-			var x, y int
-			x, a = leadingNumber(a)
-			y, b = leadingNumber(b)
-			if x != y {
-				return cmp.Compare(x, y)
-			}
-		case digit(a):
-			return 1
-		case digit(b):
-			return -1
-		case len(b) == 0:
-			return 1
-		case a[0] != b[0]:
-			return cmp.Compare(int8(a[0]), int8(b[0]))
-		default:
-			a, b = a[1:], b[1:]
-		}
-	}
-	if len(b) > 0 {
-		return -1
-	}
-	return 0
-}
-
-func leadingNumber(s string) (n int, rest string) {
-	for len(s) > 0 && s[0] >= '0' && s[0] <= '9' {
-		n, s = (n*10+int(s[0]-'0'))&0x7fffffff, s[1:]
-	}
-	return n, s
-}
