@@ -81,7 +81,8 @@ func takable(pk *pick) error {
 		if where == "" {
 			where = d.Location
 		}
-		return failf("build a wheel of it and install that in the development image", "%s is a develop install of %s", pk.label, where)
+		return failf("build a wheel of it and install that in the development image",
+			"%s is a develop install of /%s", pk.label, strings.TrimPrefix(where, "/"))
 	case d.Refused != "":
 		return failf("", "%s in the development image: %s", pk.label, d.Refused)
 	case len(d.Files) == 0:

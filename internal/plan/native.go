@@ -40,8 +40,8 @@ type native struct {
 	*planner
 	rounds  int
 	brought map[string]int // library name and what needs it -> in which round
-	dev     *side           // the development image with the new files in it
-	noDev   bool            // it can't be asked
+	dev     *side          // the development image with the new files in it
+	noDev   bool           // it can't be asked
 }
 
 // side is one tree with what its loader finds for all ELF files in it.
@@ -50,7 +50,13 @@ type side struct {
 	closure []*elfdeps.Closure
 	byReal  map[string]*elfdeps.Object
 	byName  map[string]elfdeps.Dep // some place where a name is found
+	// found has the needs that are met in some process: a library that nobody
+	// loads by itself finds more with the directories of what needs it.
+	found map[need]bool
 }
+
+// need is a file's need of a library.
+type need struct{ real, name string }
 
 // laidELF returns the new ELF files, in order of path.
 func (n *native) laidELF() []*laid {
@@ -81,7 +87,7 @@ func (n *native) round() (again bool, err error) {
 				continue // what the base lacks for itself is not ours
 			}
 			for _, d := range o.Needs {
-				if !d.IsMissing() {
+				if !d.IsMissing() || now.found[need{o.Real, d.Name}] {
 					continue
 				}
 				came, err := n.missing(l, o, d)
@@ -100,7 +106,7 @@ func (n *native) round() (again bool, err error) {
 
 // newSide asks the loader of an interpreter what everything new needs.
 func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath string) (*side, error) {
-	s := &side{tree: elfTree{planner: n.planner, set: set}, byReal: map[string]*elfdeps.Object{}, byName: map[string]elfdeps.Dep{}}
+	s := &side{tree: elfTree{planner: n.planner, set: set}, byReal: map[string]*elfdeps.Object{}, byName: map[string]elfdeps.Dep{}, found: map[need]bool{}}
 	loader, err := elfdeps.NewLoader(s.tree, python.Loader, elfdeps.LoaderOptions{LibraryPath: libraryPath})
 	if err != nil {
 		return nil, failf("", "the Python %s of an image: %v", python.Path, err)
@@ -163,7 +169,11 @@ func (s *side) add(c *elfdeps.Closure) {
 			s.byReal[o.Real] = o
 		}
 		for _, d := range o.Needs {
-			if _, ok := s.byName[d.Name]; !ok && !d.IsMissing() && d.Path != "" {
+			if d.IsMissing() {
+				continue
+			}
+			s.found[need{o.Real, d.Name}] = true
+			if _, ok := s.byName[d.Name]; !ok && d.Path != "" {
 				s.byName[d.Name] = d
 			}
 		}
@@ -174,8 +184,8 @@ func (s *side) add(c *elfdeps.Closure) {
 func (s *side) find(real, name string) (elfdeps.Dep, bool) {
 	if o := s.byReal[real]; o != nil {
 		for _, d := range o.Needs {
-			if d.Name == name {
-				return d, !d.IsMissing() && d.Path != ""
+			if d.Name == name && !d.IsMissing() && d.Path != "" {
+				return d, true
 			}
 		}
 	}
