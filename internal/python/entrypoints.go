@@ -63,7 +63,7 @@ func entryPoint(group, line string) (EntryPoint, error) {
 		return e, fmt.Errorf("%q is not NAME = MODULE:ATTR", line)
 	}
 	value = trimSpace(value)
-	if e.parseObject(value) {
+	if e.parseObject(value) && (e.Attr != "" || !e.IsScript()) {
 		return e, nil
 	}
 	if e.IsScript() {

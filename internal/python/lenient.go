@@ -70,13 +70,12 @@ func repairSpecifiers(s string) (repaired string, ok bool) {
 		if operator == 0 {
 			return "", false
 		}
-		end := operator + len(s[operator:])
+		end := len(s)
 		if i := strings.IndexAny(s[operator:], ",<>=~"); i >= 0 {
 			end = operator + i
 		}
-		// An epoch has an exclamation mark as well, so only != ends a clause.
-		if i := strings.Index(s[operator:end], "!"); i >= 0 && end < len(s) && s[end] == '=' && operator+i == end-1 {
-			end--
+		if end < len(s) && s[end] == '=' && s[end-1] == '!' {
+			end-- // the other exclamation mark is that of an epoch
 		}
 		clauses = append(clauses, repairClause(s[:operator], trimSpace(s[operator:end])))
 		s = s[end:]

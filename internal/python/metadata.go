@@ -47,6 +47,10 @@ func (e *MetadataError) Unwrap() error { return e.Err }
 // one is below a megabyte.
 const maxMetadata = 16 << 20
 
+// maxRequiresDist bounds the requirements of one version; the most that is
+// published is some 1,500.
+const maxRequiresDist = 50_000
+
 // ParseMetadata reads core metadata leniently, as pip does: a broken
 // requires-dist line is an error, a broken requires-python is ignored. Only the
 // fields are read, not the text behind them. The error is a *MetadataError; if
@@ -102,6 +106,9 @@ func headerPart(b []byte) []byte {
 }
 
 func (m *Metadata) addRequirement(value string) error {
+	if len(m.RequiresDist) == maxRequiresDist {
+		return &MetadataError{Field: "Requires-Dist", Err: fmt.Errorf("more than %d of them", maxRequiresDist)}
+	}
 	r, err := ParseRequirementLenient(value)
 	if err != nil {
 		return &MetadataError{Field: "Requires-Dist", Value: value, Err: err}

@@ -101,19 +101,7 @@ func (r *csvReader) next() (row []string, ok bool) {
 
 // field returns the next field, and whether another one of the same row follows.
 func (r *csvReader) field() (field string, more bool) {
-	quoted := ""
-	for strings.HasPrefix(r.rest, `"`) {
-		end := strings.IndexByte(r.rest[1:], '"')
-		if end < 0 {
-			end = len(r.rest) - 1
-		}
-		if quoted != "" {
-			quoted += `"`
-		}
-		quoted += r.rest[1 : 1+end]
-		r.line += strings.Count(r.rest[1:1+end], "\n")
-		r.rest = r.rest[min(len(r.rest), end+2):]
-	}
+	quoted := r.quoted()
 	end := strings.IndexAny(r.rest, ",\r\n")
 	if end < 0 {
 		field, r.rest = quoted+r.rest, ""
@@ -129,4 +117,25 @@ func (r *csvReader) field() (field string, more bool) {
 	}
 	r.rest = r.rest[end+1:]
 	return field, more
+}
+
+// quoted takes the part of a field that is in quotes, "" if there is none.
+func (r *csvReader) quoted() string {
+	if !strings.HasPrefix(r.rest, `"`) {
+		return ""
+	}
+	var b strings.Builder
+	for strings.HasPrefix(r.rest, `"`) {
+		if b.Len() > 0 {
+			b.WriteByte('"')
+		}
+		text, rest, closed := strings.Cut(r.rest[1:], `"`)
+		b.WriteString(text)
+		r.line += strings.Count(text, "\n")
+		r.rest = rest
+		if !closed {
+			break
+		}
+	}
+	return b.String()
 }

@@ -130,8 +130,12 @@ type requirementsReader struct {
 // read reads the file called name, which pos names, as requirements or as
 // constraints.
 func (r *requirementsReader) read(name string, constraints bool, pos Pos) error {
-	if i := slices.Index(r.including, name); i >= 0 {
-		chain := strings.Join(append(slices.Clone(r.including[i:]), name), " -> ")
+	key := name
+	if !isWebURL(name) {
+		key = path.Clean(name)
+	}
+	if i := slices.Index(r.including, key); i >= 0 {
+		chain := strings.Join(append(slices.Clone(r.including[i:]), key), " -> ")
 		return &RequirementsError{Pos: pos, Reason: "requirements files include each other: " + chain}
 	}
 	if r.files++; len(r.including) >= maxIncludeDepth || r.files > maxIncludedFiles {
@@ -148,7 +152,7 @@ func (r *requirementsReader) read(name string, constraints bool, pos Pos) error 
 	if err != nil {
 		return &RequirementsError{Pos: Pos{File: name}, Reason: err.Error(), Hint: "save it as UTF-8, or name its encoding in the first line: # -*- coding: latin-1 -*-"}
 	}
-	r.including = append(r.including, name)
+	r.including = append(r.including, key)
 	defer func() { r.including = r.including[:len(r.including)-1] }()
 	for _, l := range logicalLines(text) {
 		if err := r.line(expandVariables(l.text, r.environ), constraints, Pos{File: name, Line: l.number}); err != nil {

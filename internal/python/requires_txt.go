@@ -39,7 +39,9 @@ func ParseRequiresTxt(b []byte) ([]Requirement, []Name, error) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("requires.txt:%d: %w", number, err)
 			}
-			out = append(out, r)
+			if out = append(out, r); len(out) > maxRequiresDist {
+				return nil, nil, fmt.Errorf("requires.txt has more than %d requirements", maxRequiresDist)
+			}
 		}
 	}
 	return out, extras, nil

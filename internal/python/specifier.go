@@ -39,7 +39,7 @@ var operatorText = [...]string{"==", "!=", "~=", ">=", "<=", ">", "<", "==="}
 
 // A set with more clauses than this is refused: no real one has a tenth of it,
 // and hostile ones cost time for each version looked at.
-const maxSpecifiers = 1000
+const maxSpecifiers = 500
 
 // maxSpecifiersLength bounds a set as text; the longest real ones are some 200
 // bytes.
@@ -66,7 +66,7 @@ func ParseSpecifiers(s string) (Specifiers, error) {
 			return Specifiers{}, fmt.Errorf("more than %d version specifiers", maxSpecifiers)
 		}
 		if out.list == nil {
-			out.list = make([]Specifier, 0, min(maxSpecifiers, 1+strings.Count(rest, ",")))
+			out.list = make([]Specifier, 0, min(maxSpecifiers, 1+strings.Count(s, ",")))
 		}
 		out.list = append(out.list, spec)
 	}

@@ -47,6 +47,7 @@ type pair struct{ python, abi string }
 // packaging library, but with linux_ARCH behind the manylinux and musllinux
 // tags: what is built for one machine is the last choice.
 func TagsFor(t TagTarget) *Tags {
+	t.Minor = min(t.Minor, newestMinor)
 	version := strconv.Itoa(t.Major) + strconv.Itoa(t.Minor)
 	interpreter := t.Implementation + version
 	abis := t.abis()
@@ -119,7 +120,8 @@ func (t *TagTarget) pythons() []string {
 const (
 	oldestMinorX86   = 5
 	oldestMinorOther = 17
-	// No C library comes near; it bounds the list for a nonsense version.
+	// No C library and no Python comes near; it bounds the list for a nonsense
+	// version.
 	newestMinor = 200
 )
 
