@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -108,80 +107,4 @@ func epoch(environ func(string) (string, bool)) (time.Time, error) {
 		return t, nil
 	}
 	return earliest, nil
-}
-
-func newLock(a *app) *cobra.Command {
-	var o distill.LockOptions
-	c := &cobra.Command{
-		Use:   "lock --req FILE (--from REF | --python-version X.Y --libc L) [-o pylock.toml]",
-		Short: "Resolve for all platforms and write pylock.toml (PEP 751)",
-		Args:  noArguments,
-	}
-	f := c.Flags()
-	f.StringVar(&o.From, "from", "", "development `IMAGE` whose interpreters and packages count")
-	registerRequirements(f, &o.Requirements)
-	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE`, - for stdout")
-	registerChoice(f, &o.Choice)
-	registerIndex(f, &o.Index)
-	var insecure bool
-	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), insecure, &o.Index)
-		if err != nil {
-			return err
-		}
-		res, err := distill.Lock(c.Context(), h, o)
-		if err != nil {
-			return fail(c.Context(), err)
-		}
-		a.progress.close()
-		if !a.output.quiet {
-			printLock(a.stderr, res)
-		}
-		if o.Output == "-" {
-			_, err := a.stdout.Write(res.Text)
-			return err
-		}
-		if a.output.json {
-			return json.NewEncoder(a.stdout).Encode(res)
-		}
-		return nil
-	}
-	return c
-}
-
-func newCache(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "cache info|prune|clean", Short: "Show or empty the cache", Args: cobra.ExactArgs(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		h, err := a.host(c.Flags(), false, nil)
-		if err != nil {
-			return err
-		}
-		switch args[0] {
-		case "info":
-			info, err := h.Cache.Info()
-			if err != nil {
-				return err
-			}
-			if a.output.json {
-				return json.NewEncoder(a.stdout).Encode(info)
-			}
-			fmt.Fprintf(a.stdout, "%s\n", info.Path)
-			for _, b := range info.Buckets {
-				fmt.Fprintf(a.stdout, "  %-10s %7d entries  %s\n", b.Name, b.Entries, bytesText(b.Bytes))
-			}
-			return nil
-		case "prune":
-			freed, err := h.Cache.Prune()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stderr, "%s freed\n", bytesText(freed))
-			return nil
-		case "clean":
-			return h.Cache.Clean()
-		}
-		return usagef("use info, prune or clean", "unknown cache command %q", args[0])
-	}
-	return c
 }

@@ -40,7 +40,7 @@ func exitCode(err error) int {
 		return exitNoSolution
 	case distill.Network:
 		return exitNetwork
-	case distill.Build:
+	case distill.NeedsBuild:
 		return exitBuild
 	case distill.Locked:
 		return exitLocked

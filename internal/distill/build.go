@@ -43,7 +43,7 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := h.publishAll(ctx, dests, in, laid, o)
+	res, err := h.publishAll(ctx, dests, in, r, laid, o)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (h *Host) publishOptions(o BuildOptions) publish.Options {
 const stepPublish = "publishing"
 
 // publishAll sends the variants and their index to every destination.
-func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, l *laid, o BuildOptions) (*BuildResult, error) {
+func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, r *resolved, l *laid, o BuildOptions) (*BuildResult, error) {
 	var variants []publish.Variant
 	for i, p := range in.platforms {
 		variants = append(variants, publish.Variant{Platform: p, Image: l.images[i]})
@@ -196,7 +196,7 @@ func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, l *la
 		}
 		all = append(all, pub)
 	}
-	return buildResult(in, l, all, o)
+	return buildResult(in, r, l, all, o)
 }
 
 // annotations are those of index and manifests: what the user gives, and the

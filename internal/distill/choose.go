@@ -96,7 +96,7 @@ func needsBuild(r *resolved, t int) error {
 		return nil
 	}
 	return &Failure{
-		Kind: Build,
+		Kind: NeedsBuild,
 		Text: strings.Join(lines, "\n"),
 		Hint: []string{
 			"building from source is not available in this version of distill: install it in the development image for this platform",

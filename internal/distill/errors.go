@@ -15,7 +15,7 @@ const (
 	Usage
 	NoSolution
 	Network
-	Build
+	NeedsBuild
 	Locked
 )
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // InspectResult is what is inside an image, as inspect --json shows it.
@@ -124,7 +125,7 @@ func inspectInterpreter(i *inspect.Interpreter) InspectInterpreter {
 	return InspectInterpreter{
 		Path: i.Path, Names: i.Names, Version: i.Version.String(), Implementation: i.Implementation, Scheme: i.Scheme,
 		Prefix: i.Prefix, Packages: i.Purelib, SysPath: i.SysPath, Libc: i.Libc.String(), Loader: i.Loader,
-		ExtSuffix: i.ExtSuffix, Tags: i.Tags.Best(shownTags),
+		ExtSuffix: i.ExtSuffix, Tags: bestTags(i.Tags),
 	}
 }
 
@@ -167,6 +168,18 @@ func differences(all []*opened) []Difference {
 			}
 			out[i].Values[a.Platform], out[i].Values[b.Platform] = d.A, d.B
 		}
+	}
+	return out
+}
+
+func bestTags(t *python.Tags) []string {
+	out := []string{}
+	if t == nil {
+		return out
+	}
+	all := t.All()
+	for _, tag := range all[:min(len(all), shownTags)] {
+		out = append(out, tag.Python+"-"+tag.ABI+"-"+tag.Platform)
 	}
 	return out
 }

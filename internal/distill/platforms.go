@@ -96,7 +96,7 @@ func choosePlatforms(h *Host, want []string, sources ...*image.Source) ([]v1.Pla
 }
 
 func hasPlatform(s *image.Source, p v1.Platform) bool {
-	return s.Any || slices.ContainsFunc(s.Platforms, func(q v1.Platform) bool { return platformName(q) == platformName(p) })
+	return s.Ref == "scratch" || slices.ContainsFunc(s.Platforms, func(q v1.Platform) bool { return platformName(q) == platformName(p) })
 }
 
 func platformNames(list []v1.Platform) string {

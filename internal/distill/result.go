@@ -1,6 +1,11 @@
 package distill
 
-import "github.com/r-seed-1713b764/distill/internal/publish"
+import (
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/r-seed-1713b764/distill/internal/publish"
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
 
 // BuildResult is what a build made, as --json and --metadata-file show it.
 type BuildResult struct {
@@ -57,7 +62,7 @@ type LockResult struct {
 }
 
 // buildResult tells what was made.
-func buildResult(in *inputs, l *laid, pubs []*publish.Published, o BuildOptions) (*BuildResult, error) {
+func buildResult(in *inputs, r *resolved, l *laid, pubs []*publish.Published, o BuildOptions) (*BuildResult, error) {
 	res := &BuildResult{From: o.From, Onto: in.onto.Ref, Digest: pubs[0].Index.String(), Tags: pubs[0].Tags}
 	for _, p := range pubs {
 		res.Refs = append(res.Refs, p.Ref)
@@ -66,17 +71,21 @@ func buildResult(in *inputs, l *laid, pubs []*publish.Published, o BuildOptions)
 		name := platformName(p)
 		one := PlatformResult{
 			Platform: name,
-			Digest:   pubs[0].Variants[name].String(),
+			Digest:   of(pubs[0].Variants, name).String(),
 			DevSize:  compressedSize(in.dev[i].image),
 			BaseSize: compressedSize(in.base[i].image),
 		}
 		for _, pub := range pubs {
-			one.Uploaded += pub.Uploaded[name]
-			one.Reused += pub.Reused[name]
+			one.Uploaded += of(pub.Uploaded, name)
+			one.Reused += of(pub.Reused, name)
+		}
+		reasons := map[python.Name]string{}
+		for _, pick := range r.On(i) {
+			reasons[pick.Name] = why(pick)
 		}
 		for _, k := range l.plans[i].Packages {
 			one.Packages = append(one.Packages, PackageResult{
-				Name: string(k.Name), Version: k.Version.String(), From: k.From, Detail: k.Detail, Files: k.Files, Size: k.Size, Why: k.Why,
+				Name: string(k.Name), Version: k.Version.String(), From: k.From, Detail: k.Detail, Files: k.Files, Size: k.Size, Why: reasons[k.Name],
 			})
 		}
 		var err error
@@ -117,4 +126,16 @@ func layerResults(l *laid, i, below int) ([]LayerResult, error) {
 		out = append(out, LayerResult{Name: l.plans[i].Layers[k].Name, Digest: digest.String(), DiffID: diffID.String(), Size: size})
 	}
 	return out, nil
+}
+
+// of looks a platform up in a map whose keys may name the variant that the
+// architecture implies.
+func of[T any](m map[string]T, name string) T {
+	for k, v := range m {
+		if p, err := v1.ParsePlatform(k); err == nil && platformName(*p) == name {
+			return v
+		}
+	}
+	var none T
+	return none
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/r-seed-1713b764/distill/internal/distill"
+)
+
+func newLock(a *app) *cobra.Command {
+	var o distill.LockOptions
+	c := &cobra.Command{
+		Use:   "lock --req FILE (--from REF | --python-version X.Y --libc L) [-o pylock.toml]",
+		Short: "Resolve for all platforms and write pylock.toml (PEP 751)",
+		Args:  noArguments,
+	}
+	f := c.Flags()
+	f.StringVar(&o.From, "from", "", "development `IMAGE` whose interpreters and packages count")
+	registerRequirements(f, &o.Requirements)
+	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE`, - for stdout")
+	registerChoice(f, &o.Choice)
+	registerIndex(f, &o.Index)
+	var insecure bool
+	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		h, err := a.host(c.Flags(), insecure, &o.Index)
+		if err != nil {
+			return err
+		}
+		res, err := distill.Lock(c.Context(), h, o)
+		if err != nil {
+			return fail(c.Context(), err)
+		}
+		a.progress.close()
+		if !a.output.quiet {
+			printLock(a.stderr, res)
+		}
+		if o.Output == "-" {
+			_, err := a.stdout.Write(res.Text)
+			return err
+		}
+		if a.output.json {
+			return json.NewEncoder(a.stdout).Encode(res)
+		}
+		return nil
+	}
+	return c
+}
