@@ -21,12 +21,7 @@ func (r *reader) dpkg() {
 			if !ok {
 				list, _ = r.t.ReadFile(dpkgDir+"info/"+p.Name+".list", maxList)
 			}
-			r.lines(list, func(line string) {
-				if to, ok := divert[line]; ok && to.by != p.Name {
-					line = to.path
-				}
-				r.own(p, strings.TrimLeft(line, "/"))
-			})
+			r.listed(p, list, divert)
 			r.copyright(p)
 		})
 	}
@@ -50,6 +45,27 @@ func (r *reader) dpkg() {
 		})
 		r.copyright(p)
 	}
+}
+
+// listed notes the files of an info/*.list. Directories are listed like files, and may
+// be links in the tree (lib of a merged root): what has something below it is none of
+// the package's files.
+func (r *reader) listed(p *Package, list []byte, divert map[string]diversion) {
+	dirs := map[string]bool{}
+	r.lines(list, func(line string) {
+		if i := strings.LastIndexByte(line, '/'); i > 0 {
+			dirs[line[:i]] = true
+		}
+	})
+	r.lines(list, func(line string) {
+		if dirs[line] {
+			return
+		}
+		if to, ok := divert[line]; ok && to.by != p.Name {
+			line = to.path
+		}
+		r.own(p, strings.TrimLeft(line, "/"))
+	})
 }
 
 func (r *reader) lines(b []byte, yield func(line string)) {
