@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/r-seed-1713b764/distill/internal/registry"
 )
@@ -29,9 +31,14 @@ type evil struct {
 	Secret string `json:"password"`
 }
 
-func startEvil(t *testing.T, script, fault string) *evil {
+func startEvil(t *testing.T, fault string, args ...string) *evil {
 	t.Helper()
-	e := &evil{cmd: exec.Command("python3", script, "--fault", fault)}
+	dir := os.Getenv("DISTILL_SHARED")
+	if dir == "" {
+		t.Skip("DISTILL_SHARED is not set: no registries that misbehave")
+	}
+	script := filepath.Join(dir, "hostile", "evilregistry.py")
+	e := &evil{cmd: exec.Command("python3", append([]string{"-B", script, "--fault", fault}, args...)...)}
 	stdout, err := e.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,19 +73,14 @@ func (e *evil) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return authn.FromConfig(authn.AuthConfig{Username: e.User, Password: e.Secret}), nil
 }
 
-func TestMisbehavingRegistries(t *testing.T) {
-	dir := os.Getenv("DISTILL_SHARED")
-	if dir == "" {
-		t.Skip("DISTILL_SHARED is not set: no registries that misbehave")
-	}
-	script := filepath.Join(dir, "hostile", "evilregistry.py")
+func TestPushToMisbehavingRegistries(t *testing.T) {
 	for fault, want := range map[string]error{
 		"good": nil, "good-auth": nil, "push-429-once": nil, "push-500-once": nil, "push-503-manifest-once": nil, "push-reset-once": nil,
 		"push-always-500": registry.ErrUnavailable, "push-forbidden": registry.ErrAuth,
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			e := startEvil(t, script, fault)
+			e := startEvil(t, fault)
 			idx, variants := app(t, "one")
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
@@ -99,4 +101,68 @@ func TestMisbehavingRegistries(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPullFromMisbehavingRegistries(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "app")
+	idx, variants := app(t, "one")
+	if _, err := Push(context.Background(), "oci:"+dir, idx, variants, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for fault, want := range map[string]error{
+		"good": nil, "pull-500-once": nil, "pull-429-once": nil,
+		"pull-blob-truncated": registry.ErrUnavailable, "pull-blob-wrong": registry.ErrDigest, "pull-blob-404": registry.ErrNotFound,
+		"pull-blob-html": registry.ErrDigest, "pull-not-found": registry.ErrNotFound,
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			e := startEvil(t, fault, "--load", dir)
+			repo, err := name.NewRepository(e.Host + "/app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pullAll(repo, "1.0"); !errors.Is(err, want) {
+				t.Errorf("err = %v, want %v", err, want)
+			}
+		})
+	}
+}
+
+// pullAll reads an index, its manifests and their blobs.
+func pullAll(name name.Repository, tag string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	repo, err := registry.Open(ctx, name, "pull", registry.Options{})
+	if err != nil {
+		return err
+	}
+	m, err := repo.Manifest(ctx, tag)
+	if err != nil {
+		return err
+	}
+	var idx v1.IndexManifest
+	if err := json.Unmarshal(m.Bytes, &idx); err != nil {
+		return err
+	}
+	for _, d := range idx.Manifests {
+		m, err := repo.Manifest(ctx, d.Digest.String())
+		if err != nil {
+			return err
+		}
+		var image v1.Manifest
+		if err := json.Unmarshal(m.Bytes, &image); err != nil {
+			return err
+		}
+		for _, b := range append(image.Layers, image.Config) {
+			r, err := repo.Blob(ctx, b)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, r)
+			if err := errors.Join(err, r.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -192,7 +192,7 @@ func (p *push) tag(ctx context.Context, names []named, before map[string]v1.Desc
 
 // untag puts tags back to where they were, also when ctx has ended.
 func (p *push) untag(ctx context.Context, names []named, before map[string]v1.Descriptor) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var failed error
 	for _, n := range names {

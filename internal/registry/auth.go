@@ -113,11 +113,21 @@ func (a *auth) resolve(ctx context.Context) error {
 	}
 	if err != nil {
 		a.login = nil
-		return fmt.Errorf("credentials for %s: %w", a.resource.RegistryStr(), err)
+		return &credentialsError{a.resource.RegistryStr(), err}
 	}
 	a.anonymous.Store(*a.login == authn.AuthConfig{})
 	return nil
 }
+
+// credentialsError is a keychain that could not say what it has.
+type credentialsError struct {
+	host string
+	err  error
+}
+
+func (e *credentialsError) Error() string        { return "credentials for " + e.host + ": " + e.err.Error() }
+func (e *credentialsError) Unwrap() error        { return e.err }
+func (e *credentialsError) Is(target error) bool { return target == ErrAuth }
 
 func basic(login *authn.AuthConfig) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(login.Username+":"+login.Password))

@@ -170,7 +170,7 @@ func TestKeychainErrorIsTold(t *testing.T) {
 	s := newServer(t)
 	s.honest = basicAuth(s.honest)
 	r := s.open(t, Options{Keychain: brokenKeychain{broken}})
-	if _, err := r.Head(context.Background(), "1.0"); !errors.Is(err, broken) || errors.Is(err, ErrUnavailable) {
+	if _, err := r.Head(context.Background(), "1.0"); !errors.Is(err, broken) || !errors.Is(err, ErrAuth) {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -398,6 +398,44 @@ func TestParseRetryAfter(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestPatience(t *testing.T) {
+	hangUp := &networkError{"host", "op", errors.New("reset")}
+	timeout := &networkError{"host", "op", errStalled}
+	for name, c := range map[string]struct {
+		w     wait
+		cause error
+		again bool
+	}{
+		"soon":                        {wait{}, hangUp, true},
+		"soon, time-out":              {wait{}, timeout, true},
+		"late":                        {wait{start: time.Now().Add(-patience)}, hangUp, false},
+		"late, but has waited":        {wait{start: time.Now().Add(-patience), spent: 10 * time.Second}, hangUp, true},
+		"late in an upload":           {wait{start: time.Now().Add(-time.Hour), long: true}, hangUp, true},
+		"late time-out in an upload":  {wait{start: time.Now().Add(-time.Hour), long: true}, timeout, false},
+		"fourth attempt":              {wait{tries: 3}, hangUp, false},
+		"has waited for long already": {wait{spent: maxWait}, hangUp, false},
+		"nothing to wait for":         {wait{}, ErrProtocol, false},
+	} {
+		c.w.pause = func(context.Context, time.Duration) error { return nil }
+		if c.w.start.IsZero() {
+			c.w.start = time.Now()
+		}
+		if err := c.w.again(context.Background(), c.cause); (err == nil) != c.again {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnswerErrorIsOneOfFour(t *testing.T) {
+	for status, want := range map[int]error{400: ErrProtocol, 401: ErrAuth, 403: ErrAuth, 404: ErrNotFound, 405: ErrProtocol, 429: ErrUnavailable, 500: ErrUnavailable, 501: ErrProtocol, 200: ErrProtocol} {
+		for _, kind := range []error{ErrProtocol, ErrAuth, ErrNotFound, ErrUnavailable, ErrDigest} {
+			if got := errors.Is(&AnswerError{Status: status}, kind); got != (kind == want) {
+				t.Errorf("%d is %v: %v", status, kind, got)
+			}
 		}
 	}
 }

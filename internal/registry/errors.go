@@ -22,7 +22,8 @@ var (
 	// ErrUnavailable: no connection, or the registry failed or was too busy
 	// also after several attempts.
 	ErrUnavailable = errors.New("registry not available")
-	// ErrProtocol: the registry answered something that the protocol forbids.
+	// ErrProtocol: the registry answered something that the protocol forbids,
+	// or refused for a reason that is none of the above.
 	ErrProtocol = errors.New("not as the distribution protocol says")
 	// ErrDigest: content is not what its digest or size says.
 	ErrDigest = errors.New("content does not match its digest")
@@ -69,6 +70,8 @@ func (e *AnswerError) Is(target error) bool {
 		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 	case ErrUnavailable:
 		return temporary(e.Status)
+	case ErrProtocol:
+		return !e.Is(ErrNotFound) && !e.Is(ErrAuth) && !e.Is(ErrUnavailable)
 	}
 	return false
 }

@@ -14,16 +14,17 @@ const (
 	// maxWait bounds what all waits for one request may take together, what
 	// the registry asks for included: nobody looks at a still bar for longer.
 	maxWait = 45 * time.Second
-	// timeoutBudget is how long after the first attempt a time-out is still
-	// tried again: a connection that was slow once is, a registry that did
-	// not answer for 30 seconds is not.
-	timeoutBudget = 25 * time.Second
+	// patience is how long after the first attempt, waits not counted, there is
+	// another one: a registry that hangs up is tried again, one that has not
+	// answered for 30 seconds is not.
+	patience = 25 * time.Second
 )
 
 // wait counts the attempts of one request.
 type wait struct {
 	pause func(context.Context, time.Duration) error
 	start time.Time
+	long  bool // an attempt may take long without anything being wrong
 	tries int
 	spent time.Duration
 }
@@ -35,7 +36,7 @@ func (w *wait) again(ctx context.Context, cause error) error {
 	if w.tries >= attempts || w.spent >= maxWait || !retriable(cause) {
 		return cause
 	}
-	if isTimeout(cause) && time.Since(w.start) > timeoutBudget {
+	if (!w.long || isTimeout(cause)) && time.Since(w.start)-w.spent > patience {
 		return cause
 	}
 	d := 200 * time.Millisecond << w.tries

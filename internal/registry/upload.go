@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -39,6 +40,7 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 		u.Progress = func(int64) {}
 	}
 	w := r.newWait()
+	w.long = true
 	for {
 		s := session{r: r, d: d, u: u}
 		err := s.run(ctx)
@@ -57,8 +59,7 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 			return false, err
 		}
 		giveUp := w.again(ctx, err)
-		// A commit whose answer was lost, or took too long, may have been done.
-		if has, err := r.HasBlob(ctx, d.Digest); err == nil && has {
+		if r.arrived(ctx, d) {
 			u.Progress(d.Size)
 			return false, nil
 		}
@@ -66,6 +67,15 @@ func (r *Repository) PutBlob(ctx context.Context, d v1.Descriptor, u Upload) (mo
 			return false, giveUp
 		}
 	}
+}
+
+// arrived tells whether a blob is there after all: a commit whose answer was
+// lost, or took too long, may have been done.
+func (r *Repository) arrived(ctx context.Context, d v1.Descriptor) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	has, err := r.HasBlob(ctx, d.Digest)
+	return has && err == nil
 }
 
 // lost is an upload session that the registry has forgotten; a new one may live.
