@@ -14,11 +14,39 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// content opens one file of an archive; it implements files.Content.
+// content opens one file of an archive.
 type content struct {
 	a    *archive
 	e    *entry
 	hash recordHash // zero while RECORD itself is being read
+}
+
+// member is content whose errors name the archive; it implements files.Content.
+type member struct {
+	content
+	fileName string
+}
+
+// Open implements files.Content.
+func (m *member) Open() (io.ReadCloser, error) {
+	r, err := m.content.Open()
+	if err != nil {
+		return nil, describe(m.fileName, err)
+	}
+	return &memberReader{r, m.fileName}, nil
+}
+
+type memberReader struct {
+	io.ReadCloser
+	fileName string
+}
+
+func (r *memberReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = describe(r.fileName, err)
+	}
+	return n, err
 }
 
 // recordHash is what RECORD says of a file.
@@ -41,8 +69,8 @@ func newHash(algorithm string) hash.Hash {
 	return nil
 }
 
-// Open implements files.Content. The reader gives the last bytes of the file only
-// after size, checksum and digest turned out right.
+// Open returns a reader that gives the last bytes of the file only after size,
+// checksum and digest turned out right.
 func (c *content) Open() (io.ReadCloser, error) {
 	start, err := c.a.dataStart(c.e, nil)
 	if err != nil {

@@ -129,7 +129,7 @@ func (in *installation) addEntry(e *entry) error {
 	if isScript || e.mode&0o111 != 0 {
 		mode = 0o755
 	}
-	c := &content{a: in.w.archive, e: e, hash: in.w.hashes[e.name]}
+	c := &member{content{a: in.w.archive, e: e, hash: in.w.hashes[e.name]}, in.w.fileName}
 	if isScript {
 		s, err := rewriteScript(c, in.scheme.Python)
 		if err != nil {
@@ -198,7 +198,7 @@ func (in *installation) place(name string) (at string, isScript bool, err error)
 
 // rewriteScript returns the script with its new first line, or nil if it keeps
 // the one it has.
-func rewriteScript(c *content, interpreter string) (*rewritten, error) {
+func rewriteScript(c *member, interpreter string) (*rewritten, error) {
 	r, err := c.Open()
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 )
 
 // checkScript refuses names that are no single path component, and references
-// that are no "module:attr" (they are written into Python source).
+// that are no "MODULE:ATTR" (they are written into Python source).
 func checkScript(p python.EntryPoint) error {
 	bad := p.Name == "" || p.Name == "." || p.Name == ".." || len(p.Name) > 255 ||
 		strings.ContainsFunc(p.Name, func(r rune) bool {
@@ -22,7 +22,7 @@ func checkScript(p python.EntryPoint) error {
 		return errors.New("not a file name")
 	}
 	if !isDotted(p.Module) || !isDotted(p.Attr) {
-		return fmt.Errorf("%q is not module:attr", p.Module+":"+p.Attr)
+		return fmt.Errorf("%q is not MODULE:ATTR", p.Module+":"+p.Attr)
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func pythonLine(r io.Reader) (int, error) {
 
 // rewritten is a script with another first line; it implements files.Content.
 type rewritten struct {
-	script *content
+	script *member
 	skip   int // bytes of the old first line
 	line   string
 }

@@ -71,6 +71,9 @@ func Metadata(fileName string, r io.ReaderAt, size int64) ([]byte, error) {
 
 // describe names the wheel, and calls it damaged unless it could not be read.
 func describe(fileName string, err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return err // by a reader of its content
+	}
 	var re *readError
 	if errors.As(err, &re) {
 		return fmt.Errorf("%s: %w", fileName, err)
@@ -298,7 +301,7 @@ func (w *Wheel) readEntryPoints() error {
 		return err
 	}
 	if w.EntryPoints, err = python.ParseEntryPoints(b); err != nil {
-		return fmt.Errorf("entry_points.txt: %w", err)
+		return err
 	}
 	for _, p := range w.EntryPoints {
 		if !p.IsScript() {

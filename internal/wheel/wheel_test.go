@@ -100,13 +100,13 @@ func TestOpenRefuses(t *testing.T) {
 		"is that of demo-pkg 9.9": func(z *zipWriter) {
 			*z = *demo(demoInfo+"METADATA", "Metadata-Version: 2.1\nName: demo-pkg\nVersion: 9.9\n")
 		},
-		"two dist-info":   func(z *zipWriter) { *z = *demo(a, "x", "other-2.0.dist-info/METADATA", "Name: other\n") },
-		"data folder of":  func(z *zipWriter) { *z = *demo("other-1.0.data/scripts/x", "x") },
-		"Wheel-Version":   func(z *zipWriter) { *z = *demo(demoInfo+"WHEEL", "Wheel-Version: 2.0\nRoot-Is-Purelib: true\n") },
-		"Root-Is-Purelib": func(z *zipWriter) { *z = *demo(demoInfo+"WHEEL", "Wheel-Version: 1.0\n") },
-		"not a file name": func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[console_scripts]\n../x = a:b\n") },
-		"MODULE:ATTR":     func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[console_scripts]\nx = os; evil()\n") },
-		"not module:attr": func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[gui_scripts]\nx = os\n") },
+		"two dist-info":      func(z *zipWriter) { *z = *demo(a, "x", "other-2.0.dist-info/METADATA", "Name: other\n") },
+		"data folder of":     func(z *zipWriter) { *z = *demo("other-1.0.data/scripts/x", "x") },
+		"Wheel-Version":      func(z *zipWriter) { *z = *demo(demoInfo+"WHEEL", "Wheel-Version: 2.0\nRoot-Is-Purelib: true\n") },
+		"Root-Is-Purelib":    func(z *zipWriter) { *z = *demo(demoInfo+"WHEEL", "Wheel-Version: 1.0\n") },
+		"not a file name":    func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[console_scripts]\n../x = a:b\n") },
+		"MODULE:ATTR":        func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[console_scripts]\nx = os; evil()\n") },
+		"is not MODULE:ATTR": func(z *zipWriter) { *z = *demo(demoInfo+"entry_points.txt", "[gui_scripts]\nx = os\n") },
 	} {
 		z := demo(a, "print('a')\n")
 		change(z)
@@ -191,7 +191,7 @@ func TestContentIsCheckedBeforeItsEnd(t *testing.T) {
 		f, _ := set.Get("lib/demo/a.py")
 		// ReadAll fills a buffer of the announced size: an error that comes with
 		// the end of the file would be lost.
-		if _, err := f.ReadAll(1 << 20); err == nil || !strings.Contains(err.Error(), text) {
+		if _, err := f.ReadAll(1 << 20); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), demoName) {
 			t.Errorf("%s: got %v", text, err)
 		}
 	}

@@ -66,6 +66,7 @@ type archive struct {
 
 // openArchive reads the central directory. Local headers are not looked at.
 func openArchive(r io.ReaderAt, size int64) (*archive, error) {
+	r = source{r}
 	end, err := readEnd(r, size)
 	if err != nil {
 		return nil, err
@@ -306,7 +307,18 @@ func readAt(r io.ReaderAt, b []byte, off int64) error {
 	if err == nil || err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
-	return &readError{err}
+	return err
+}
+
+// source marks the errors of the reader below.
+type source struct{ r io.ReaderAt }
+
+func (s source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.r.ReadAt(p, off)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		err = &readError{err}
+	}
+	return n, err
 }
 
 // readError is an error of what the archive is read from, which says nothing
