@@ -38,7 +38,7 @@ const maxInterpreters = 256
 // would start as python3 (or else python) first, then in order of path.
 //
 // A Python is an ELF program called python, python3 or python3.N in a folder bin that
-// has CPython's code in it or needs libpython. The full version is taken from the
+// has CPython's code in it, needs libpython or has the standard library above it. The full version is taken from the
 // first of: the constant in the program, that in its libpython, patchlevel.h, the record
 // of the conda package, the package of the OS that owns it, the program's name.
 func (r *reader) findInterpreters() ([]*Interpreter, error) {
@@ -125,15 +125,14 @@ func (r *reader) interpreter(real, venv string, names []string) *Interpreter {
 	}
 	facts := info.Python
 	if info.Interp != "" {
-		i.readLibc(r.t, info, r.env)
+		i.readLibc(r, info)
 	}
 	usesLib := slices.ContainsFunc(info.Needed, func(n string) bool { return strings.HasPrefix(n, "libpython") })
 	if facts == nil && usesLib {
 		facts = r.libpython(i)
 	}
-	if facts == nil && !usesLib {
-		return nil
-	}
+	// A program without CPython's code in sight is taken for one by its name if the
+	// standard library of that name stands where CPython would look for it.
 	if !i.findStdlib(r.t, facts) && facts == nil {
 		return nil
 	}

@@ -10,9 +10,11 @@ import (
 
 // readLibc finds the C library that a program gets: from its own loader, never
 // from os-release, since one image may hold two. glibc's version is that of the libc.so.6
-// which the loader finds, musl's that of the loader itself.
-func (i *Interpreter) readLibc(t *tree, info *elfdeps.Info, env environ) {
-	l, err := elfdeps.NewLoader(t, info.Interp, elfdeps.LoaderOptions{LibraryPath: env["LD_LIBRARY_PATH"]})
+// which the loader finds, musl's that of the loader itself. Where the files don't tell,
+// the package of the OS that owns them does.
+func (i *Interpreter) readLibc(r *reader, info *elfdeps.Info) {
+	t := r.t
+	l, err := elfdeps.NewLoader(t, info.Interp, elfdeps.LoaderOptions{LibraryPath: r.env["LD_LIBRARY_PATH"]})
 	if err != nil {
 		// Its name still tells the family.
 		if strings.Contains(info.Interp, "ld-musl") {
@@ -31,6 +33,9 @@ func (i *Interpreter) readLibc(t *tree, info *elfdeps.Info, env environ) {
 	}
 	if version == "" {
 		version = t.ELF(l.Path()).Version
+	}
+	if p := r.os.Owner(l.Path()); version == "" && p != nil {
+		version = upstreamVersion(p.Version)
 	}
 	i.LibcVersion = version
 	i.Libc = parseLibc(l.Family(), version)
