@@ -27,13 +27,13 @@ skopeo copy -q "oci:$IMAGES/demo-slim:latest" "${CONTAINERS}localhost/demo-slim:
 if run_in amd64 localhost/demo-slim python3 - <"$WORK/odbc.py" >"$WORK/out" 2>&1; then
   die 'the slim base has libodbc.so.2 already: the demo would show nothing'
 fi
-echo "the base alone:    $(tail -1 "$WORK/out")"
+echo "the base alone:      $(tail -1 "$WORK/out")"
 for a in amd64 arm64; do
   tag=1.0.0-$a; [[ $a == amd64 ]] || tag=1.0.0-arm64v8
   pull --arch "$a" "$REGISTRY/demo:$tag" >/dev/null
   said=$(run_in "$a" "$REGISTRY/demo:$tag" python3 - <demo.smoke.py)
   [[ $said == OK ]] || die "demo.smoke.py in demo:$tag printed $said"
-  printf '%-18s demo.smoke.py prints %s; %s instead of %s\n' "demo:$tag:" "$said" \
+  printf '%-20s demo.smoke.py prints %s; %s instead of %s\n' "demo:$tag:" "$said" \
     "$(mb "$(layer_bytes "$REGISTRY/demo:$tag" "$a")")" "$(mb "$(layer_bytes "oci:$IMAGES/demo-dev" "$a")")"
 done
 echo
