@@ -159,12 +159,13 @@ func (s *scan) headers(p string) ([]byte, bool) {
 func (s *scan) files() {
 	claimed := map[string]bool{}
 	for _, d := range s.list {
-		if d.Files != nil || s.fromList(d) || s.fromOwner(d) {
+		if d.Files != nil || s.fromList(d) && !s.ownerKnowsBetter(d) || s.fromOwner(d) {
 			for _, p := range d.Files {
 				claimed[p] = true
 			}
 		}
 	}
+	s.overwritten()
 	for _, d := range s.list {
 		if d.FilesFrom == "" && d.Refused == "" {
 			s.fromTopLevel(d, claimed)
@@ -177,6 +178,44 @@ func (s *scan) files() {
 		slices.Sort(d.Modified)
 		d.list = nil
 	}
+}
+
+// overwritten tells of files that two distributions list with different content:
+// the image has the one that was installed last.
+func (s *scan) overwritten() {
+	by := map[string]*Distribution{}
+	for _, d := range s.list {
+		for _, p := range d.Modified {
+			by[p] = d
+		}
+	}
+	for _, d := range s.list {
+		for _, p := range d.Files {
+			if o := by[p]; o != nil && o != d && !slices.Contains(d.Modified, p) {
+				s.r.warn("%s: of %s, overwritten by %s", p, o.Name, d.Name)
+			}
+		}
+	}
+}
+
+// ownerKnowsBetter tells whether a RECORD that does not agree with the files is
+// only out of date: conda and Debian change files after the wheel was made, and
+// their own lists are right then.
+func (s *scan) ownerKnowsBetter(d *Distribution) bool {
+	if d.Owner == "" || d.Kind == Develop || d.Refused != "" || len(d.Missing)+len(d.Modified) == 0 {
+		return false
+	}
+	if c := s.r.condaOwner[d.infoFile]; c != nil {
+		byConda := &Distribution{}
+		byConda.fromConda(c, s.r)
+		if len(byConda.Missing)+len(byConda.Modified) >= len(d.Missing)+len(d.Modified) {
+			return false
+		}
+	} else if len(d.Modified) > 0 {
+		return false // dpkg and apk check nothing that is known here
+	}
+	d.Files, d.FilesFrom, d.Missing, d.Modified = nil, "", nil, nil
+	return true
 }
 
 // fromOwner takes the files of the conda or OS package that owns the record.

@@ -10,7 +10,7 @@ import (
 
 // NativeNeeds is what the ELF files of one distribution need from outside it.
 type NativeNeeds struct {
-	ELF       []string          // its ELF files that a loader takes
+	ELF       []string          // its ELF files that the interpreter's loader takes
 	Libraries []NativeLibrary   // needed and not its own, in order of name
 	Versions  map[string]string // highest needed symbol version of each namespace: "GLIBC" -> "2.34"
 	Libc      string            // "glibc", "musl", or "" for none or a static one
@@ -46,8 +46,8 @@ func newNative(e *Environment) (*native, error) {
 	return n, err
 }
 
-// elfFiles returns the paths of d that a loader takes, without hard copies through
-// links.
+// elfFiles returns the paths of d that the interpreter's loader can take. Wheels
+// carry files for other machines, too (debugpy's attach_linux_amd64.so on arm64).
 func (n *native) elfFiles(d *Distribution) []string {
 	var out []string
 	for _, p := range d.Files {
@@ -55,11 +55,21 @@ func (n *native) elfFiles(d *Distribution) []string {
 		if !ok || !f.IsRegular() || len(f.Note) == 0 {
 			continue
 		}
-		if i := n.t.ELF(p); i != nil && i.Dynamic {
+		if i := n.t.ELF(p); i != nil && i.Dynamic && n.loads(i) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// loads tells whether i is for the machine and the libc of the interpreter.
+func (n *native) loads(i *elfdeps.Info) bool {
+	py := n.e.Python
+	if py == nil {
+		return true
+	}
+	libc := i.Libc()
+	return i.Arch() == py.Arch && (libc == "" || py.Libc.Family == "" || libc == py.Libc.Family)
 }
 
 // Native returns the native needs of d in its environment. An image whose loader is

@@ -3,6 +3,7 @@ package inspect
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -26,9 +27,10 @@ func (s *scan) fromList(d *Distribution) bool {
 				entries = append(entries, python.RecordEntry{Path: line, Size: -1})
 			}
 		}
+		d.Files = s.under(nil, d.Info, nil)
 	}
-	roots := schemeRoots(d.Location)
-	d.Files = make([]string, 0, len(entries))
+	roots := append(schemeRoots(d.Location), s.i.Headers)
+	d.Files = slices.Grow(d.Files, len(entries))
 	for _, e := range entries {
 		if err := s.entry(d, e, roots); err != nil {
 			d.Refused = d.FilesFrom + ": " + err.Error()

@@ -22,11 +22,11 @@ func (i *Interpreter) readScheme(t *tree) {
 	}
 	switch i.Scheme {
 	case "debian":
-		// Scheme posix_local: pip stays out of what dpkg owns.
+		// Scheme posix_local: pip stays out of what dpkg owns, but for headers.
 		local := join(i.Prefix, "local")
 		i.Purelib = local + "/lib/" + py + "/dist-packages"
 		i.Platlib = i.Purelib
-		i.Scripts, i.Data, i.Headers = local+"/bin", local, local+"/include/"+py
+		i.Scripts, i.Data, i.Headers = local+"/bin", local, join(i.Prefix, "include/"+py)
 	case "venv":
 		i.Purelib = join(i.Prefix, "lib/"+py+"/site-packages")
 		i.Platlib = i.Purelib

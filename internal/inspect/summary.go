@@ -60,7 +60,8 @@ func (e *Environment) Summary() *Summary {
 	for i, p := range e.Interpreters {
 		sum := p.summary()
 		if i == 0 {
-			s.Python = &sum
+			first := sum
+			s.Python = &first
 		}
 		sum.SysPath = nil
 		s.Interpreters = append(s.Interpreters, sum)
