@@ -1,6 +1,8 @@
 package resolve
 
 import (
+	"fmt"
+
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -100,4 +102,16 @@ func (p *Pick) Placed(target int) (placed Placed, ok bool) {
 		}
 	}
 	return Placed{}, false
+}
+
+// String writes the versions and the reason: "2.1.0 to 2.0.0 (5 versions): is a
+// pre-release".
+func (p Passed) String() string {
+	switch p.Count {
+	case 1:
+		return fmt.Sprintf("%s: %s", p.First, p.Reason)
+	case 2:
+		return fmt.Sprintf("%s, %s: %s", p.First, p.Last, p.Reason)
+	}
+	return fmt.Sprintf("%s to %s (%d versions): %s", p.First, p.Last, p.Count, p.Reason)
 }

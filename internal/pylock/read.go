@@ -1,0 +1,444 @@
+package pylock
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Limits of what is read. The largest lock files of the field have some
+// megabytes and tables five deep.
+const (
+	maxSize  = 64 << 20
+	maxDepth = 64
+)
+
+// ErrUnsupported is wrapped by errors about lock files of a later standard.
+var ErrUnsupported = errors.New("unsupported lock version")
+
+// Read reads a lock file and checks it against PEP 751. The error names the place
+// in the file, but not the file.
+func Read(b []byte) (*Lock, error) {
+	if len(b) > maxSize {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", len(b), maxSize)
+	}
+	if err := checkDepth(b); err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := toml.Unmarshal(b, &doc); err != nil {
+		var bad *toml.DecodeError
+		if errors.As(err, &bad) {
+			row, _ := bad.Position()
+			return nil, fmt.Errorf("line %d: %w", row, err)
+		}
+		return nil, err
+	}
+	r := reader{}
+	l := r.lock(table{doc, ""})
+	if r.err != nil {
+		return nil, r.err
+	}
+	return l, nil
+}
+
+// checkDepth refuses nesting that would make a recursive parser use its stack up:
+// brackets outside of texts and comments, and dots within a key.
+func checkDepth(b []byte) error {
+	depth, dots, line := 0, 0, 1
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '\n':
+			line, dots = line+1, 0
+		case '#':
+			for i+1 < len(b) && b[i+1] != '\n' {
+				i++
+			}
+		case '"', '\'':
+			i = endOfText(b, i)
+			line += 0
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(0, depth-1)
+		case '.':
+			dots++
+		case ',', '=':
+			dots = 0
+		}
+		if depth > maxDepth || dots > maxDepth {
+			return fmt.Errorf("line %d: tables or arrays more than %d deep", line, maxDepth)
+		}
+	}
+	return nil
+}
+
+// endOfText returns the place of the last quote of the text that begins at i.
+func endOfText(b []byte, i int) int {
+	q := b[i]
+	if i+2 < len(b) && b[i+1] == q && b[i+2] == q {
+		for k := i + 3; k < len(b); k++ {
+			if q == '"' && b[k] == '\\' {
+				k++
+			} else if b[k] == q && k+2 < len(b) && b[k+1] == q && b[k+2] == q {
+				return k + 2
+			}
+		}
+		return len(b)
+	}
+	for k := i + 1; k < len(b); k++ {
+		if q == '"' && b[k] == '\\' {
+			k++
+		} else if b[k] == q || b[k] == '\n' {
+			return k
+		}
+	}
+	return len(b)
+}
+
+// table is a table of the file with its place.
+type table struct {
+	m  map[string]any
+	at string
+}
+
+func (t table) place(key string) string {
+	if t.at == "" {
+		return key
+	}
+	return t.at + "." + key
+}
+
+// reader reads the parts of a file and keeps the first error.
+type reader struct{ err error }
+
+func (r *reader) fail(at, format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %w", at, fmt.Errorf(format, args...))
+	}
+}
+
+// get returns the value of a key as T; the zero value if there is none.
+func get[T any](r *reader, t table, key string) T {
+	var zero T
+	v, ok := t.m[key]
+	if !ok {
+		return zero
+	}
+	out, ok := v.(T)
+	if !ok {
+		r.fail(t.place(key), "this is %s, not %s", kindOf(v), kindOf(zero))
+	}
+	return out
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a text"
+	case int64:
+		return "a number"
+	case float64:
+		return "a fraction"
+	case bool:
+		return "true or false"
+	case time.Time, toml.LocalDateTime, toml.LocalDate, toml.LocalTime:
+		return "a time"
+	case []any:
+		return "an array"
+	case map[string]any:
+		return "a table"
+	}
+	return "something else"
+}
+
+func (r *reader) required(t table, key string) string {
+	s := get[string](r, t, key)
+	if s == "" && r.err == nil {
+		r.fail(t.place(key), "it is missing")
+	}
+	return s
+}
+
+// texts returns an array of texts.
+func (r *reader) texts(t table, key string) []string {
+	var out []string
+	for i, v := range get[[]any](r, t, key) {
+		s, ok := v.(string)
+		if !ok {
+			r.fail(fmt.Sprintf("%s[%d]", t.place(key), i), "this is %s, not a text", kindOf(v))
+			return nil
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// tables returns an array of tables.
+func (r *reader) tables(t table, key string) []table {
+	var out []table
+	for i, v := range get[[]any](r, t, key) {
+		at := fmt.Sprintf("%s[%d]", t.place(key), i)
+		m, ok := v.(map[string]any)
+		if !ok {
+			r.fail(at, "this is %s, not a table", kindOf(v))
+			return nil
+		}
+		out = append(out, table{m, at})
+	}
+	return out
+}
+
+func (r *reader) sub(t table, key string) (table, bool) {
+	m := get[map[string]any](r, t, key)
+	return table{m, t.place(key)}, m != nil
+}
+
+func (r *reader) marker(text, at string) *python.Marker {
+	if text == "" {
+		return nil
+	}
+	m, err := python.ParseMarker(text)
+	if err != nil {
+		r.fail(at, "%q is no marker: %w", text, err)
+	}
+	return m
+}
+
+func (r *reader) specifiers(t table, key string) python.Specifiers {
+	s, err := python.ParseSpecifiers(get[string](r, t, key))
+	if err != nil {
+		r.fail(t.place(key), "%w", err)
+	}
+	return s
+}
+
+// name reads a project's name, which PEP 751 wants in normal form.
+func (r *reader) name(t table) python.Name {
+	text := r.required(t, "name")
+	n, err := python.ParseName(text)
+	if r.err == nil && (err != nil || string(n) != text) {
+		r.fail(t.place("name"), "%q is no project name in normal form", text)
+	}
+	return n
+}
+
+func (r *reader) version(t table, key string) *python.Version {
+	text := get[string](r, t, key)
+	if text == "" {
+		return nil
+	}
+	v, err := python.ParseVersion(text)
+	if err != nil {
+		r.fail(t.place(key), "%w", err)
+		return nil
+	}
+	return &v
+}
+
+func (r *reader) lock(t table) *Lock {
+	r.lockVersion(t)
+	l := &Lock{CreatedBy: r.required(t, "created-by"), RequiresPython: r.specifiers(t, "requires-python")}
+	for i, text := range r.texts(t, "environments") {
+		if text == "" {
+			r.fail(fmt.Sprintf("environments[%d]", i), "it is empty")
+		}
+		l.Environments = append(l.Environments, r.marker(text, fmt.Sprintf("environments[%d]", i)))
+	}
+	for _, key := range []string{"extras", "dependency-groups", "default-groups"} {
+		r.texts(t, key)
+	}
+	if _, ok := t.m["packages"]; !ok {
+		r.fail("packages", "it is missing")
+	}
+	for _, p := range r.tables(t, "packages") {
+		l.Packages = append(l.Packages, r.entry(p, true))
+	}
+	if tool, ok := r.sub(t, "tool"); ok {
+		if d, ok := r.sub(tool, "distill"); ok {
+			l.Distill = r.distill(d)
+		}
+	}
+	return l
+}
+
+func (r *reader) lockVersion(t table) {
+	v := r.version(t, "lock-version")
+	switch {
+	case r.err != nil:
+	case v == nil:
+		r.fail("lock-version", "it is missing")
+	case len(v.Release()) == 0 || v.Release()[0] != 1:
+		r.fail("lock-version", "%s: %w", v, ErrUnsupported)
+	}
+}
+
+// entry reads an entry; one of the image's own packages has no files.
+func (r *reader) entry(t table, files bool) *Package {
+	p := &Package{
+		Name: r.name(t), Version: r.version(t, "version"),
+		Marker:         r.marker(get[string](r, t, "marker"), t.place("marker")),
+		RequiresPython: r.specifiers(t, "requires-python"),
+		Index:          get[string](r, t, "index"),
+	}
+	for _, d := range r.tables(t, "dependencies") {
+		dep := Dependency{Name: python.Name(get[string](r, d, "name")), Version: r.version(d, "version")}
+		p.Dependencies = append(p.Dependencies, dep)
+	}
+	for _, w := range r.tables(t, "wheels") {
+		p.Wheels = append(p.Wheels, r.file(w))
+	}
+	if s, ok := r.sub(t, "sdist"); ok {
+		f := r.file(s)
+		p.Sdist = &f
+	}
+	if a, ok := r.sub(t, "archive"); ok {
+		f := r.file(a)
+		p.Archive = &f
+	}
+	for _, key := range []string{"vcs", "directory"} {
+		if _, ok := r.sub(t, key); ok {
+			if p.Elsewhere != "" {
+				r.fail(t.at, "it has both %s and %s", p.Elsewhere, key)
+			}
+			p.Elsewhere = key
+		}
+	}
+	if tool, ok := r.sub(t, "tool"); ok {
+		if d, ok := r.sub(tool, "distill"); ok {
+			p.Distill = r.origin(d)
+		}
+	}
+	if files {
+		r.checkFiles(t, p)
+	}
+	return p
+}
+
+// checkFiles sees to it that an entry has either files of an index or one direct
+// reference, and that the files are of this package.
+func (r *reader) checkFiles(t table, p *Package) {
+	listed := len(p.Wheels) > 0 || p.Sdist != nil
+	direct := p.Archive != nil || p.Elsewhere != ""
+	switch {
+	case r.err != nil:
+		return
+	case listed == direct:
+		r.fail(t.at, "%s has either sdist and wheels, or one of archive, vcs and directory", p.Name)
+	case p.Archive != nil && p.Elsewhere != "":
+		r.fail(t.at, "it has both archive and %s", p.Elsewhere)
+	}
+	for i := range p.Wheels {
+		w, err := python.ParseWheelName(p.Wheels[i].Name)
+		if err != nil {
+			r.fail(fmt.Sprintf("%s.wheels[%d]", t.at, i), "%w", err)
+			return
+		}
+		if w.Name != p.Name || p.Version != nil && w.Version.Compare(*p.Version) != 0 {
+			r.fail(fmt.Sprintf("%s.wheels[%d]", t.at, i), "%q is no wheel of %s", p.Wheels[i].Name, describe(p))
+		}
+	}
+	if p.Sdist != nil {
+		v, err := python.ParseSdistName(p.Sdist.Name, p.Name)
+		if err != nil || p.Version != nil && v.Compare(*p.Version) != 0 {
+			r.fail(t.at+".sdist", "%q is no source archive of %s", p.Sdist.Name, describe(p))
+		}
+	}
+}
+
+func describe(p *Package) string {
+	if p.Version == nil {
+		return string(p.Name)
+	}
+	return fmt.Sprintf("%s %s", p.Name, p.Version)
+}
+
+func (r *reader) file(t table) File {
+	f := File{
+		Name: get[string](r, t, "name"), URL: get[string](r, t, "url"), Path: get[string](r, t, "path"),
+		Size: get[int64](r, t, "size"), Hashes: make(map[string]string),
+	}
+	if f.URL == "" && f.Path == "" {
+		r.fail(t.at, "it has neither url nor path")
+	}
+	if f.Size < 0 || f.Size > math.MaxInt64/2 {
+		r.fail(t.place("size"), "%d is no size", f.Size)
+	}
+	if _, ok := t.m["upload-time"]; ok {
+		f.Uploaded = r.time(t, "upload-time")
+	}
+	hashes, _ := r.sub(t, "hashes")
+	for _, algorithm := range sortedKeys(hashes.m) {
+		digest := strings.ToLower(get[string](r, hashes, algorithm))
+		if !isHex(digest) {
+			r.fail(hashes.place(algorithm), "%q is no digest", digest)
+		}
+		f.Hashes[algorithm] = digest
+	}
+	if len(f.Hashes) == 0 {
+		r.fail(t.place("hashes"), "no hash is given")
+	}
+	if f.Name == "" {
+		f.Name = lastPart(f)
+	}
+	return f
+}
+
+// time reads a point in time; one without zone is UTC.
+func (r *reader) time(t table, key string) time.Time {
+	switch v := t.m[key].(type) {
+	case time.Time:
+		return v.UTC()
+	case toml.LocalDateTime:
+		return v.AsTime(time.UTC)
+	}
+	r.fail(t.place(key), "this is %s, not a time", kindOf(t.m[key]))
+	return time.Time{}
+}
+
+func isHex(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return !strings.ContainsRune("0123456789abcdef", c) })
+}
+
+func (r *reader) distill(t table) Distill {
+	d := Distill{Platforms: r.texts(t, "platforms"), Python: get[string](r, t, "python")}
+	if o, ok := r.sub(t, "options"); ok {
+		d.Options = r.stringMap(o)
+	}
+	for _, i := range r.tables(t, "images") {
+		d.Images = append(d.Images, Image{
+			Role: get[string](r, i, "role"), Reference: get[string](r, i, "reference"), Digest: get[string](r, i, "digest"),
+		})
+	}
+	for _, p := range r.tables(t, "image-packages") {
+		d.Image = append(d.Image, r.entry(p, false))
+	}
+	return d
+}
+
+func (r *reader) origin(t table) Origin {
+	o := Origin{WantedBy: r.texts(t, "wanted-by"), Passed: r.texts(t, "passed-over"), Note: get[string](r, t, "note")}
+	if on, ok := r.sub(t, "on"); ok {
+		o.On = r.stringMap(on)
+	}
+	for _, x := range r.texts(t, "extras") {
+		o.Extras = append(o.Extras, python.Name(x))
+	}
+	slices.Sort(o.Extras)
+	return o
+}
+
+func (r *reader) stringMap(t table) map[string]string {
+	out := make(map[string]string, len(t.m))
+	for _, key := range sortedKeys(t.m) {
+		out[key] = get[string](r, t, key)
+	}
+	return out
+}
