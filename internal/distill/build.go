@@ -48,7 +48,7 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		return nil, err
 	}
 	if o.Lock != "" {
-		text, err := lockText(r, in.from)
+		text, err := lockText(ctx, r, in.from, in.onto)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := lockText(r, from)
+	text, err := lockText(ctx, r, from, nil)
 	if err != nil {
 		return nil, err
 	}

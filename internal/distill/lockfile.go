@@ -1,9 +1,102 @@
 package distill
 
 import (
-	"errors"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/r-seed-1713b764/distill/internal/image"
+	"github.com/r-seed-1713b764/distill/internal/pylock"
+	"github.com/r-seed-1713b764/distill/internal/pypi"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
 )
 
-func lockText(r *resolved, from *image.Source) ([]byte, error) { return nil, errors.New("lock: soon") }
+// lockText writes a resolution as pylock.toml. Files whose index gives no sound
+// hash are fetched, so that the lock has one.
+func lockText(ctx context.Context, r *resolved, from, onto *image.Source) ([]byte, error) {
+	digests, err := r.digests(ctx, pylock.Unhashed(r.Resolution))
+	if err != nil {
+		return nil, err
+	}
+	m := pylock.Meta{CreatedBy: "distill", Options: lockOptions(r.choice), SHA256: digests}
+	for _, i := range []struct {
+		role string
+		s    *image.Source
+	}{{"from", from}, {"onto", onto}} {
+		if i.s != nil {
+			m.Images = append(m.Images, pylock.Image{Role: i.role, Reference: lockReference(i.s), Digest: i.s.Digest.String()})
+		}
+	}
+	l, err := pylock.From(r.Resolution, m)
+	if err != nil {
+		return nil, err
+	}
+	return l.Text(), nil
+}
+
+// lockReference is the name of an image as others can use it: of a folder only
+// its last part, which does not tell where it lies.
+func lockReference(s *image.Source) string {
+	if s.Name != "" {
+		return s.Ref
+	}
+	scheme, rest, ok := strings.Cut(s.Ref, ":")
+	if !ok {
+		return s.Ref
+	}
+	return scheme + ":" + rest[strings.LastIndex(rest, "/")+1:]
+}
+
+// digests fetches files and returns their sha256.
+func (r *resolved) digests(ctx context.Context, list []*resolve.Artifact) (map[*resolve.Artifact]string, error) {
+	sums := make([]string, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxDownloads)
+	for i, a := range list {
+		f, ok := a.Ref.(pypi.File)
+		if !ok {
+			continue
+		}
+		g.Go(func() error {
+			file, _, digest, err := r.client.Download(ctx, f)
+			if err != nil {
+				return err
+			}
+			sums[i] = digest
+			return file.Close()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := map[*resolve.Artifact]string{}
+	for i, a := range list {
+		if sums[i] != "" {
+			out[a] = sums[i]
+		}
+	}
+	return out, nil
+}
+
+// lockOptions are the options that changed what was chosen.
+func lockOptions(c ChoiceOptions) map[string]string {
+	all := map[string]string{
+		"prefer":      c.Prefer,
+		"align":       c.Align,
+		"only-binary": strings.Join(c.OnlyBinary, ","),
+		"no-binary":   strings.Join(c.NoBinary, ","),
+		"source":      strings.Join(c.Sources, ","),
+	}
+	for name, set := range map[string]bool{"pre": c.Pre, "no-build": c.NoBuild} {
+		if set {
+			all[name] = "true"
+		}
+	}
+	maps.DeleteFunc(all, func(k, v string) bool {
+		return v == "" || slices.Contains([]string{"prefer=image", "align=versions"}, k+"="+v)
+	})
+	return all
+}
