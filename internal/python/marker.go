@@ -301,7 +301,7 @@ func (c *Specifier) parseFrom(op operator, version string) bool {
 // not.
 func (c *Specifier) containsText(text string) bool {
 	if c.op == opIdentical {
-		return strings.ToLower(c.text) == strings.ToLower(text)
+		return equalLower(c.text, text)
 	}
 	v, ok := parseVersion(text)
 	return ok && c.contains(&v)

@@ -198,10 +198,10 @@ func (c *Specifier) VersionText() string { return c.text }
 // String returns the clause without white space.
 func (c *Specifier) String() string { return operatorText[c.op] + c.text }
 
-// Contains tells whether v is admitted by the clause, pre-release or not.
+// contains tells whether v is admitted by the clause, pre-release or not.
 func (c *Specifier) contains(v *Version) bool {
 	if c.op == opIdentical {
-		return strings.ToLower(c.text) == v.String()
+		return equalLower(c.text, v.String())
 	}
 	return c.within.contains(v) != c.not
 }
@@ -267,7 +267,7 @@ func (s Specifiers) ContainsText(text string, prereleases bool) bool {
 	for i := range s.list {
 		c := &s.list[i]
 		if c.op == opIdentical {
-			if strings.ToLower(c.text) != strings.ToLower(text) {
+			if !equalLower(c.text, text) {
 				return false
 			}
 		} else if !ok || !c.contains(&v) {

@@ -190,10 +190,8 @@ func (t *Tags) Rank(w *WheelName) (rank int, ok bool) {
 			}
 			for _, platform := range w.Platform {
 				p, known := t.platforms[platform]
-				if r := int32(-1); known {
-					if r = ranks[p]; r >= 0 && (best < 0 || r < best) {
-						best = r
-					}
+				if known && ranks[p] >= 0 && (best < 0 || ranks[p] < best) {
+					best = ranks[p]
 				}
 			}
 		}

@@ -107,3 +107,11 @@ func parseUint(digits string) uint64 {
 	}
 	return n
 }
+
+// equalLower tells whether a and b are the same text in any case. It is Python's
+// comparison of a.lower() and b.lower(); strings.EqualFold also takes the long s
+// for an s.
+func equalLower(a, b string) bool {
+	lower := strings.ToLower(a)
+	return lower == strings.ToLower(b)
+}

@@ -97,7 +97,8 @@ func addRelease(key *uint64, i uint32, n uint64) bool {
 // ordinarySuffix returns the suffix part of the key of "a1", "b1", "rc1",
 // ".post1" and ".dev1", or false.
 func ordinarySuffix(s string) (uint64, bool) {
-	kind, at := uint64(kindFinal), 1
+	var kind uint64
+	at := 1
 	switch s[0] {
 	case 'a':
 		kind = kindAlpha
