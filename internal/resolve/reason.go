@@ -52,9 +52,9 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	case noTime:
 		return "has no upload time, which --exclude-newer needs"
 	case wrongHash:
-		return "no file has a hash that the requirements give"
+		return "has no file with a hash that the requirements give"
 	case noHashGiven:
-		return "the requirements give no --hash for it, and hashes are required"
+		return "has no --hash in the requirements, and hashes are required"
 	case binaryOff:
 		return "its wheels are excluded by --no-binary"
 	default:

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // resolution writes down what was found. why explains the splits.
-func (s *solver) resolution(why []string) (*Resolution, error) {
+func (s *solver) resolution(why string) (*Resolution, error) {
 	b := builder{s: s, picks: make(map[pickKey]*Pick), wants: make(map[wantKey]*Want), seen: make(map[visit]bool)}
 	for t := range s.req.Targets {
 		b.walk(t)
@@ -28,7 +27,7 @@ func (s *solver) resolution(why []string) (*Resolution, error) {
 	}
 	slices.Sort(b.warnings)
 	r.Warnings = slices.Compact(b.warnings)
-	r.Splits = splits(r.Picks, strings.Join(why, "\n"))
+	r.Splits = splits(r.Picks, why)
 	return r, nil
 }
 

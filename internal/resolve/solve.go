@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
@@ -88,10 +89,10 @@ func (s *search) run() (*Resolution, error) {
 		return nil, err
 	}
 	if dead == nil {
-		return answer.resolution(nil)
+		return answer.resolution("")
 	}
 	if len(s.req.Targets) == 1 {
-		return nil, answer.noSolution(dead, s.req.Targets)
+		return nil, answer.noSolution(dead, s.req.Targets, len(s.req.Targets))
 	}
 	return s.split(answer, dead)
 }
@@ -197,7 +198,7 @@ func (s *search) split(aligned *solver, dead *clause) (*Resolution, error) {
 	if deadApart != nil {
 		return nil, s.explainApart(apart, deadApart)
 	}
-	why := aligned.story(dead)
+	why := strings.Join(aligned.story(dead), "; ")
 	var names []python.Name
 	for {
 		core := differing(apart, coreNames(dead, names))
@@ -361,7 +362,8 @@ func (s *solver) sameVersion(name python.Name) []mask {
 // explainApart tells for which targets there is no answer even alone, and why.
 func (s *search) explainApart(apart *solver, dead *clause) error {
 	var failing []Target
-	var story *NoSolution
+	var first *solver
+	var why *clause
 	for t := range s.req.Targets {
 		alone := *s.req
 		alone.Targets = s.req.Targets[t : t+1]
@@ -380,16 +382,14 @@ func (s *search) explainApart(apart *solver, dead *clause) error {
 			continue
 		}
 		failing = append(failing, s.req.Targets[t])
-		if story == nil {
-			story = sv.noSolution(deadAlone, nil)
+		if first == nil {
+			first, why = sv, deadAlone
 		}
 	}
-	if story == nil {
-		story = apart.noSolution(dead, s.req.Targets)
-		return story
+	if first == nil {
+		return apart.noSolution(dead, s.req.Targets, len(s.req.Targets))
 	}
-	story.setTargets(failing, len(s.req.Targets))
-	return story
+	return first.noSolution(why, failing, len(s.req.Targets))
 }
 
 // lockedOn returns the preferences of one target, which becomes the only one.

@@ -1,13 +1,18 @@
 package resolve
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "write the golden files")
 
 func TestWorlds(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.world")
@@ -15,6 +20,9 @@ func TestWorlds(t *testing.T) {
 		t.Fatal("no worlds", err)
 	}
 	for _, file := range files {
+		if file == storyWorlds {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -45,5 +53,42 @@ func (c *worldCase) run(t *testing.T) {
 	}
 	if c.quiet && c.world.pages.Load()+c.world.asked.Load() > 0 {
 		t.Errorf("the index was asked for %d pages and %d metadata", c.world.pages.Load(), c.world.asked.Load())
+	}
+}
+
+const storyWorlds = "testdata/stories.world"
+
+// TestStories shows what is said about each way in which nothing fits.
+func TestStories(t *testing.T) {
+	text, err := os.ReadFile(storyWorlds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	for _, c := range parseWorlds(t, storyWorlds, string(text)) {
+		_, err := Solve(context.Background(), c.world, c.req)
+		var none *NoSolution
+		if !errors.As(err, &none) {
+			t.Errorf("%s: got %v", c.name, err)
+			continue
+		}
+		fmt.Fprintf(&got, "== %s\n%s\n", c.name, none.Story)
+		for _, h := range none.Hints {
+			fmt.Fprintf(&got, "hint: %s\n", h)
+		}
+		fmt.Fprintln(&got)
+	}
+	const golden = "testdata/stories.txt"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("the stories differ from %s; run go test -update and read them:\n%s", golden, got.Bytes())
 	}
 }

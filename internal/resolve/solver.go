@@ -208,25 +208,6 @@ func (e *Exhausted) Error() string {
 	return fmt.Sprintf("no answer after %d steps, the last one choosing a version of %s", e.Steps, e.Name)
 }
 
-// facts calls yield for each fact that the proof of c uses, each once.
-func (c *clause) facts(yield func(*fact)) {
-	seen := make(map[*clause]bool)
-	todo := []*clause{c}
-	for len(todo) > 0 {
-		c := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[c] {
-			continue
-		}
-		seen[c] = true
-		if c.fact != nil {
-			yield(c.fact)
-			continue
-		}
-		todo = append(todo, c.right, c.left)
-	}
-}
-
 // widen makes the search start over with all versions of p.
 func (s *solver) widen(p *pkg) error {
 	s.setup.wide[p.name] = true

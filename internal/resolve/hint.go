@@ -1,0 +1,113 @@
+package resolve
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// hints tells what could be done about a proof, the most promising first.
+func (p *proof) hints() []string {
+	var out []string
+	add := func(format string, args ...any) {
+		if h := fmt.Sprintf(format, args...); !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	for _, t := range p.facts {
+		switch {
+		case t.kind == factGuarded:
+			p.hintGuarded(t, add)
+		case t.kind == factUnusable:
+			p.hintUnusable(t, add)
+		case t.missing != "":
+			add("name it in a requirements file: %s", bare(t.req))
+		case t.dep != nil && len(t.dep.versions) == 0:
+			add("check the spelling of %s, or name the index that has it with --index-url", t.dep.name)
+		}
+	}
+	for _, t := range p.facts {
+		if (t.kind == factWanted || t.kind == factConstraint) && !t.req.Specifiers.IsEmpty() && len(t.dep.versions) > 0 {
+			add("relax %q (%s)", bare(t.req), origin(t.req))
+		}
+	}
+	return out
+}
+
+func (p *proof) hintGuarded(t *told, add func(string, ...any)) {
+	i := t.versions[len(t.versions)-1].hi - 1
+	v := t.pkg.versions[i]
+	if v.IsPrerelease() {
+		add("allow pre-releases with --pre, or ask for one: %s==%s", t.pkg.name, v)
+		return
+	}
+	text := fmt.Sprintf("a yanked version is taken only if it is pinned: %s==%s", t.pkg.name, v)
+	if reason := yankedReason(t.pkg.release(p.s.policy, i)); reason != "" {
+		text += fmt.Sprintf(" (yanked: %s)", reason)
+	}
+	add("%s", text)
+}
+
+func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
+	i := t.versions[len(t.versions)-1].hi - 1
+	rel := t.pkg.release(p.s.policy, i)
+	bad := t.targets &^ p.s.usable(t.pkg, rel)
+	if bad == 0 {
+		return
+	}
+	target := bad.first()
+	reasons := make(map[refusal]bool)
+	for _, a := range rel.candidate.Artifacts {
+		reasons[p.s.policy.refuse(t.pkg.name, a, target)] = true
+	}
+	if j := p.nearest(t, i); j >= 0 {
+		add("%s %s can be had for %s: allow that version", t.pkg.name, t.pkg.versions[j], p.s.req.Targets[target].Name)
+	}
+	switch {
+	case reasons[buildOff]:
+		add("allow building %s: it is excluded by --only-binary or --no-build", t.pkg.name)
+	case reasons[binaryOff]:
+		add("allow wheels of %s: they are excluded by --no-binary", t.pkg.name)
+	case reasons[tooNew]:
+		add("set a later --exclude-newer")
+	case reasons[wrongHash], reasons[noHashGiven]:
+		add("add the hash of the file that is wanted: %s --hash=sha256:...", t.pkg.name)
+	}
+}
+
+// nearest returns the version closest to i, newer ones first, that is final and
+// can be used where t can't, -1 if there is none.
+func (p *proof) nearest(t *told, i int32) int32 {
+	ok := func(j int32) bool {
+		if t.pkg.versions[j].IsPrerelease() || t.versions.has(j) {
+			return false
+		}
+		rel := t.pkg.release(p.s.policy, j)
+		return rel.usable&t.targets == t.targets && rel.yanked&t.targets == 0
+	}
+	n := int32(len(t.pkg.versions))
+	for j := i + 1; j < n; j++ {
+		if ok(j) {
+			return j
+		}
+	}
+	for j := i - 1; j >= 0; j-- {
+		if ok(j) {
+			return j
+		}
+	}
+	return -1
+}
+
+// kind names the reasons why a version can't be had on a target, without
+// details.
+func (p *policy) kind(c *Candidate, target int) string {
+	var out []string
+	for _, a := range c.Artifacts {
+		if r := p.refuse(c.Name, a, target); r != otherTarget {
+			out = append(out, fmt.Sprint(r))
+		}
+	}
+	slices.Sort(out)
+	return "artifacts " + strings.Join(slices.Compact(out), " ")
+}
