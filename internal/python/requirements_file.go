@@ -44,16 +44,12 @@ type RequirementsError struct {
 	Pos    Pos
 	Reason string
 	Hint   string // what to do about it, "" if there is nothing to say
-	Err    error  // may be nil
+	Err    error  // the cause, part of Reason already; may be nil
 }
 
 // Error begins with the place. Credentials in URLs are left out.
 func (e *RequirementsError) Error() string {
-	text := e.Pos.String() + ": " + e.Reason
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return hideCredentials(text)
+	return hideCredentials(e.Pos.String() + ": " + e.Reason)
 }
 
 // hideCredentials replaces what stands between "://" and "@" in URLs.
@@ -143,7 +139,11 @@ func (r *requirementsReader) read(name string, constraints bool, pos Pos) error 
 	}
 	b, err := r.open(name)
 	if err != nil {
-		return &RequirementsError{Pos: pos, Reason: "requirements file " + name, Err: err}
+		reason := err.Error()
+		if pos.Line > 0 { // named by a line of another file
+			reason = name + ": " + reason
+		}
+		return &RequirementsError{Pos: pos, Reason: reason, Err: err}
 	}
 	if r.bytes += len(b); r.bytes > maxRequirementsBytes {
 		return &RequirementsError{Pos: pos, Reason: fmt.Sprintf("requirements files are larger than %d bytes in all", maxRequirementsBytes)}
