@@ -113,7 +113,7 @@ func TestRefusedTokenEnds(t *testing.T) {
 	if !errors.Is(err, ErrAuth) || !strings.Contains(err.Error(), "no credentials") {
 		t.Errorf("err = %v", err)
 	}
-	if n := s.requests("GET manifest"); n > 2 {
+	if n := s.requests("GET manifest"); n > 1+maxRenewals {
 		t.Errorf("%d attempts", n)
 	}
 }

@@ -50,7 +50,11 @@ func (r *Repository) do(ctx context.Context, c call) (*http.Response, error) {
 	}
 }
 
-// attempt makes a request once, and once more if its token had run out.
+// maxRenewals is how often a token may run out during one attempt: tokens of a
+// busy registry can be shorter than the upload of a layer.
+const maxRenewals = 3
+
+// attempt makes a request once, and again when its token has run out.
 func (r *Repository) attempt(ctx context.Context, c call) (*http.Response, error) {
 	if c.anonymous || !sameOrigin(c.url, r.base) {
 		return r.send(ctx, c, c.authorize)
@@ -59,20 +63,22 @@ func (r *Repository) attempt(ctx context.Context, c call) (*http.Response, error
 	if err != nil {
 		return nil, err
 	}
-	resp, err := r.send(ctx, c, used)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !sameOrigin(resp.Request.URL, r.base) {
-		return resp, err
+	for renewals := 0; ; renewals++ {
+		resp, err := r.send(ctx, c, used)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || !sameOrigin(resp.Request.URL, r.base) {
+			return resp, err
+		}
+		ch := parseChallenges(resp.Header.Values("WWW-Authenticate"))
+		renewed, err := r.auth.renew(ctx, r, c.from, used, ch)
+		if err == nil && (renewed == used || renewals == maxRenewals) {
+			err = r.answer(c, resp)
+		}
+		drain(resp)
+		if err != nil {
+			return nil, err
+		}
+		used = renewed
 	}
-	ch := parseChallenges(resp.Header.Values("WWW-Authenticate"))
-	renewed, err := r.auth.renew(ctx, r, c.from, used, ch)
-	if err == nil && renewed == used {
-		err = r.answer(c, resp)
-	}
-	drain(resp)
-	if err != nil {
-		return nil, err
-	}
-	return r.send(ctx, c, renewed)
 }
 
 // send makes a request with an Authorization header and follows redirects. The
