@@ -66,7 +66,7 @@ func plainTar(f *os.File, c *cache.Dir) (*os.File, error) {
 		return f, nil
 	}
 	defer f.Close()
-	r, err := newDecompressor(bufio.NewReaderSize(f, chunkSize), kind)
+	r, err := newDecompressor(bufio.NewReaderSize(f, chunkSize), kind, nil)
 	if err != nil {
 		return nil, blame(err)
 	}
@@ -221,6 +221,9 @@ func (s *archiveStore) probe(d v1.Descriptor) error {
 	_, err := s.blob(d)
 	return err
 }
+
+// forget does nothing: the blob is the user's.
+func (s *archiveStore) forget(v1.Descriptor) {}
 
 func (s *archiveStore) Close() error { return s.f.Close() }
 

@@ -7,10 +7,10 @@ import (
 	"io"
 	"syscall"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
+	"github.com/r-seed-1713b764/distill/internal/gunzip"
 )
 
 // compression is how the bytes of a layer are stored.
@@ -38,15 +38,16 @@ func sniff(head []byte) compression {
 	return plain
 }
 
-// newDecompressor reads all members or frames of r, which should be buffered.
-func newDecompressor(r io.Reader, kind compression) (io.ReadCloser, error) {
+// newDecompressor reads all members or frames of r. A recorder, which may be nil, gets the
+// points.
+func newDecompressor(r io.Reader, kind compression, record *recorder) (io.ReadCloser, error) {
 	switch kind {
 	case gzipped:
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("gzip: %w", noEOF(err))
+		z := gunzip.NewReader(r)
+		if record != nil {
+			z.Notify(pointEvery, record.found)
 		}
-		return named{z, "gzip"}, nil
+		return named{io.NopCloser(z), "gzip"}, nil
 	case zstandard:
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {

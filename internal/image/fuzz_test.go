@@ -25,6 +25,7 @@ func (m memory) open(_ context.Context, d v1.Descriptor) (io.ReadCloser, error) 
 }
 func (m memory) at(v1.Descriptor) (randomBlob, bool) { return nil, false }
 func (m memory) probe(v1.Descriptor) error           { return nil }
+func (m memory) forget(v1.Descriptor)                {}
 func (m memory) Close() error                        { return nil }
 
 type noteProbe struct{}
@@ -58,7 +59,7 @@ func FuzzLayers(f *testing.F) {
 		for _, data := range [][]byte{lower, upper} {
 			src.store = memory(data)
 			l := &layer{source: src, desc: v1.Descriptor{Digest: sha256Of(data), Size: int64(len(data))}, diffID: sha256Of(data), budget: new(budget)}
-			st, err := l.openStream(t.Context(), nil)
+			st, err := l.openStream(t.Context(), nil, newRecorder())
 			if err != nil {
 				return
 			}

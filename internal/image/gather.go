@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
 
@@ -125,12 +127,24 @@ func (s section) Open() (io.ReadCloser, error) {
 	return io.NopCloser(io.NewSectionReader(s.f, s.at, s.size)), nil
 }
 
-// copyOut copies contents, which are in the order of the archive, to their places in out. The
-// whole blob is checked, its part behind the last of them without decompressing it.
+// copyOut copies contents, which are in the order of the archive, to their places in out,
+// checked. If the points of the layer are known, only the parts around the contents are
+// read; else all of it, what is behind the last content without decompressing it.
 func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
 	hold := <-l.source.slots
 	defer func() { l.source.slots <- hold }()
-	st, err := l.openStream(ctx, nil)
+	if !slices.ContainsFunc(list, func(p *pick) bool { return p.sparse }) {
+		if s := l.newSeeker(); s != nil {
+			err := s.copyOut(ctx, list, out)
+			s.close()
+			if err == nil || ctx.Err() != nil || errors.Is(err, cache.ErrFolder) {
+				return err
+			}
+			// Reading all of it finds out what is wrong, or fetches it again.
+			l.source.store.forget(l.desc)
+		}
+	}
+	st, err := l.openStream(ctx, nil, nil)
 	if err == nil {
 		defer st.close()
 		err = st.copyOut(list, out)

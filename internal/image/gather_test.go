@@ -3,13 +3,16 @@ package image_test
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +29,7 @@ func noise(seed uint64, n int) string {
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = "abcdefghijklmnopqrstuvwxyz\n"[r.IntN(27)]
+		b[i] = "abcdefghijklmnopqrstuvwxyz."[r.IntN(27)]
 	}
 	return string(b)
 }
@@ -286,4 +289,74 @@ func TestV1(t *testing.T) {
 		}
 		r.Close()
 	}
+}
+
+// TestGatherReadsParts has a layer that is large enough to be read in parts.
+func TestGatherReadsParts(t *testing.T) {
+	var lines []string
+	want := map[string]string{}
+	for i := range 30 {
+		path := fmt.Sprintf("f%02d", i)
+		want[path] = noise(uint64(i), 500_000+i*10_000)
+		lines = append(lines, "file "+path+" "+want[path])
+	}
+	text := tarOf(t, lines...)
+	for form, l := range map[string]layerOf{
+		"gzip":  {tar: text, stored: packFast(text)},
+		"plain": {tar: text, stored: text, mediaType: "application/vnd.oci.image.layer.v1.tar"},
+	} {
+		t.Run(form, func(t *testing.T) {
+			k := newKit(t)
+			c := newCache(t)
+			i := mustLoad(t, k.finish(k.image("linux/amd64", []layerOf{l}, nil)), image.Options{Cache: c})
+			gather := func(paths ...string) error {
+				set := i.Files.Filter(func(f *files.File) bool { return slices.Contains(paths, f.Path) })
+				got, closer, err := i.Gather(t.Context(), set)
+				if err != nil {
+					return err
+				}
+				defer closer.Close()
+				for f := range got.All() {
+					if read(t, f) != want[f.Path] {
+						t.Errorf("%s has other content", f.Path)
+					}
+				}
+				return nil
+			}
+			for _, paths := range [][]string{{"f00"}, {"f29"}, {"f10", "f11", "f12"}, {"f00", "f28", "f29"}, {"f05", "f15", "f25"}, slices.Sorted(maps.Keys(want))} {
+				if err := gather(paths...); err != nil {
+					t.Errorf("%v: %v", paths, err)
+				}
+			}
+			blob := filepath.Join(k.dir, "blobs/sha256", i.Manifest.Layers[0].Digest.Hex)
+			data, _ := os.ReadFile(blob)
+			for _, at := range []int{1000, len(data) / 2, len(data) - 2000} {
+				bad := bytes.Clone(data)
+				bad[at] ^= 4
+				os.WriteFile(blob, bad, 0o644)
+				if err := gather(slices.Sorted(maps.Keys(want))...); !errors.Is(err, image.ErrDamaged) {
+					t.Errorf("byte %d of %d: %v", at, len(data), err)
+				}
+			}
+			bad := bytes.Clone(data)
+			bad[len(data)/2] ^= 4
+			os.WriteFile(blob, bad, 0o644)
+			if err := gather("f29"); err != nil {
+				t.Errorf("the last file, which a change in the middle does not touch: %v", err)
+			}
+			os.WriteFile(blob, data, 0o644)
+			c.Clean(t.Context())
+			if err := gather("f15"); err != nil {
+				t.Errorf("without what the cache knew: %v", err)
+			}
+		})
+	}
+}
+
+func packFast(data []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	w.Write(data)
+	w.Close()
+	return b.Bytes()
 }

@@ -115,7 +115,8 @@ func (s *Source) loadLayer(ctx context.Context, l *layer, progress func(int64)) 
 	}
 	hold := <-s.slots
 	defer func() { s.slots <- hold }()
-	st, err := l.openStream(ctx, progress)
+	record := newRecorder()
+	st, err := l.openStream(ctx, progress, record)
 	if err != nil {
 		return err
 	}
@@ -124,6 +125,9 @@ func (s *Source) loadLayer(ctx context.Context, l *layer, progress func(int64)) 
 		return blame(st.cause(err))
 	}
 	s.keep(key, l.facts)
+	if points := record.bytes(); points != nil {
+		_ = s.opts.Cache.Put(factsBucket, pointsKey(l.desc, l.diffID), points)
+	}
 	return nil
 }
 

@@ -133,4 +133,6 @@ func (s *remoteStore) at(d v1.Descriptor) (randomBlob, bool) {
 // probe asks nobody: what the registry lacks is seen when it is fetched.
 func (s *remoteStore) probe(v1.Descriptor) error { return nil }
 
+func (s *remoteStore) forget(d v1.Descriptor) { s.cache.RemoveBlob(d.Digest.String()) }
+
 func (s *remoteStore) Close() error { return nil }

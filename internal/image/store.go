@@ -20,6 +20,8 @@ type store interface {
 	// probe tells, without reading it, whether a blob is there in its size, as far
 	// as that is known without asking anybody.
 	probe(d v1.Descriptor) error
+	// forget tells that a blob turned out to be damaged.
+	forget(d v1.Descriptor)
 	Close() error
 }
 

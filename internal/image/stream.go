@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -107,6 +106,15 @@ func (a *ahead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// peek returns the next bytes, fewer than n at the end of the source.
+func (a *ahead) peek(n int) ([]byte, error) {
+	if err := a.next(); err != nil && err != io.EOF {
+		return nil, err
+	}
+	b := a.cur.buf[a.pos:a.cur.n] // a chunk is full but for the last one
+	return b[:min(n, len(b))], nil
+}
+
 // take returns up to n bytes without copying; they are good until the next call.
 func (a *ahead) take(n int64) ([]byte, error) {
 	if err := a.next(); err != nil {
@@ -137,12 +145,14 @@ type stream struct {
 	hash   hash.Hash
 	diffID v1.Hash
 	budget *budget
+	record *recorder // nil: points are not wanted
+	kind   compression
 	pos    int64
 }
 
 // openStream starts to read a layer. Progress is called with the number of compressed
-// bytes of each piece; it may be nil.
-func (l *layer) openStream(ctx context.Context, progress func(int64)) (*stream, error) {
+// bytes of each piece; it and record may be nil.
+func (l *layer) openStream(ctx context.Context, progress func(int64), record *recorder) (*stream, error) {
 	s, d, diffID := l.source.store, l.desc, l.diffID
 	h, err := newHash(diffID)
 	if err != nil {
@@ -152,15 +162,15 @@ func (l *layer) openStream(ctx context.Context, progress func(int64)) (*stream, 
 	if err != nil {
 		return nil, err
 	}
-	st := &stream{blob: blob, hash: h, diffID: diffID, budget: l.budget}
+	st := &stream{blob: blob, hash: h, diffID: diffID, budget: l.budget, record: record}
 	st.packed = readAhead(&counted{ctx, blob, progress})
-	packed := bufio.NewReaderSize(st.packed, 64<<10)
-	head, err := packed.Peek(4)
-	if err != nil && err != io.EOF {
+	head, err := st.packed.peek(4)
+	if err != nil {
 		st.close()
 		return nil, blame(err)
 	}
-	if st.unpack, err = newDecompressor(packed, sniff(head)); err != nil {
+	st.kind = sniff(head)
+	if st.unpack, err = newDecompressor(st.packed, st.kind, record); err != nil {
 		st.close()
 		return nil, blame(err)
 	}
@@ -198,7 +208,14 @@ func (s *stream) take(n int64) ([]byte, error) {
 		return nil, nil
 	}
 	b, err := s.tar.take(n)
-	s.hash.Write(b)
+	if s.record != nil {
+		if s.kind == plain {
+			s.record.plainPoint(s.pos)
+		}
+		s.record.write(s.hash, s.pos, b)
+	} else {
+		s.hash.Write(b)
+	}
 	s.pos += int64(len(b))
 	if over := s.budget.addStream(int64(len(b))); over != nil {
 		return nil, over

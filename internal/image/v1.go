@@ -112,7 +112,7 @@ func (r rawLayer) Compressed() (io.ReadCloser, error) {
 // Uncompressed streams the tar archive; its io.EOF means that digest and diffID were
 // right.
 func (r rawLayer) Uncompressed() (io.ReadCloser, error) {
-	st, err := r.l.openStream(background(), nil)
+	st, err := r.l.openStream(background(), nil, nil)
 	if err != nil {
 		return nil, err
 	}
