@@ -24,7 +24,6 @@ import (
 // evil is a registry in another process that misbehaves in one way.
 type evil struct {
 	cmd    *exec.Cmd
-	stop   io.Closer
 	out    *bufio.Reader
 	Host   string
 	User   string
