@@ -60,9 +60,9 @@ no_tools() {  # IMAGE: what belongs to building and not to running
   local m found rc=0; m=$(pod image mount "$1") || return 1
   found=$(cd "$m" && find . -xdev \( -path ./proc -o -path ./sys \) -prune -o \( \
     -name 'cc1*' -o -name 'collect2' -o -name 'lto1' -o -path '*/bin/*gcc*' -o -path '*/bin/*g++*' -o -path '*/bin/c++' -o -path '*/bin/cc' \
-    -o -path '*/bin/*gfortran*' -o -path '*/bin/ld*' -o -path '*/bin/as' -o -path '*/bin/make' -o -path '*/bin/git' -o -name zig \
+    -o -path '*/bin/*gfortran*' -o -path '*/bin/ld' -o -path '*/bin/ld.*' -o -path '*/bin/as' -o -path '*/bin/make' -o -path '*/bin/git' -o -name zig \
     -o -path './usr/include/*.h' -o -path '*/pkgconfig/*.pc' -o -path './usr/lib/*/lib*.a' -o -path './usr/lib/lib*.a' \) -print)
-  found=$(grep -Ev '^\./usr/bin/ldd$|^\./sbin/ldconfig$|^\./usr/sbin/ldconfig$' <<<"$found")
+  found=$(grep -v '/bin/ld\.so$' <<<"$found")   # the loader's own name in libc-bin
   [[ -z $found ]] || { echo "$found"; rc=1; }
   if [[ -e $m/var/lib/dpkg/status ]] && grep -E '^Package: .*-dev$' "$m/var/lib/dpkg/status"; then rc=1; fi
   if [[ -e $m/lib/apk/db/installed ]] && grep -E '^P:(.*-dev|gcc|zig|build-base)$' "$m/lib/apk/db/installed"; then rc=1; fi

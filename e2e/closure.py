@@ -48,6 +48,18 @@ def closure(want, dists, env):
         todo += [(Requirement(text), name, extras) for text in dists[name]["requires"]]
 
 
+def locked_packages(doc, env):
+    """Those of one platform. What the development image alone has can't be an entry of PEP 751."""
+    env = {**env, "extras": set(), "dependency_groups": set()}
+    platform = "linux/" + {"x86_64": "amd64", "aarch64": "arm64"}[env["platform_machine"]]
+    for p in doc["packages"]:
+        if "marker" not in p or Marker(p["marker"]).evaluate(env):
+            yield p
+    for p in doc["tool"]["distill"].get("image-packages", ()):
+        if platform in p["tool"]["distill"]["on"]:
+            yield p
+
+
 def faults(req_path, result, base, lock):
     dists = {d["name"]: d for d in result["dists"]}
     in_base = {d["name"]: d["version"] for d in base["dists"]}
@@ -70,9 +82,7 @@ def faults(req_path, result, base, lock):
     if lock:
         with open(lock, "rb") as f:
             doc = tomllib.load(f)
-        env = {**result["environment"], "extras": set(), "dependency_groups": set()}
-        locked = {canon(p["name"]): p["version"] for p in doc["packages"]
-                  if "marker" not in p or Marker(p["marker"]).evaluate(env)}
+        locked = {canon(p["name"]): p["version"] for p in locked_packages(doc, result["environment"])}
         have = {n: dists[n]["version"] for n in needed & set(dists)}
         for name in sorted(set(locked) | set(have)):
             if locked.get(name) != have.get(name):

@@ -73,6 +73,7 @@ again() {  # again NAME: the same bytes elsewhere, and nothing to do the next ti
 
 others() {  # others NAME: skopeo and umoci read the result
   local n=$1 ref=$REGISTRY/$1:1.0.0 a l=$WORK/$1/copied
+  mkdir -p "$l"
   check "$n: skopeo inspects it" skopeo inspect --tls-verify=false "docker://$ref"
   check "$n: skopeo copies all of it out of the registry" skopeo copy -q --all --src-tls-verify=false "docker://$ref" "oci:$l/all:1.0.0"
   check "$n: skopeo copies all of it out of the layout" skopeo copy -q --all "oci:$WORK/$n/elsewhere/deeper/out" "dir:$l/dir"
