@@ -43,7 +43,7 @@ func corrupt(what string) error { return fmt.Errorf("%w: %s", ErrCorrupt, what) 
 type Point struct {
 	In     int64  // in bits from the start of the compressed data
 	Out    int64  // in bytes from the start of the decompressed data
-	Window []byte // the up to 32 KiB of decompressed data before, as far as they may be used
+	Window string // the up to 32 KiB of decompressed data before, as far as they may be used
 }
 
 // Reader decompresses all members of a gzip stream; anything else behind a member
@@ -82,23 +82,24 @@ type Reader struct {
 
 // NewReader reads from r, in large pieces.
 func NewReader(r io.Reader) *Reader {
-	z := newReader(r)
+	z := new(Reader)
+	z.reset(r)
 	z.step = (*Reader).header
 	return z
 }
 
 // Notify calls f with a point about every n bytes of output, at the first
-// opportunity. The window belongs to f. What was decompressed before a point
+// opportunity. What was decompressed before a point
 // was not necessarily handed out when f is called; what comes after was not.
 func (z *Reader) Notify(n int64, f func(Point)) { z.every, z.notify = n, f }
 
-// Resume goes on at p; r yields the compressed data from the byte p.In/8 on. The
-// checksum of the member that p lies in is not verified.
-func Resume(r io.Reader, p Point) (*Reader, error) {
+// Resume makes z, which may be new or used, go on at p; r yields the compressed data from
+// the byte p.In/8 on. The checksum of the member that p lies in is not verified.
+func (z *Reader) Resume(r io.Reader, p Point) error {
 	if len(p.Window) > windowSize || p.In < 0 || p.Out < 0 {
-		return nil, corrupt("point is out of range")
+		return corrupt("point is out of range")
 	}
-	z := newReader(r)
+	z.reset(r)
 	z.base = p.In / 8
 	z.o = copy(z.out, p.Window)
 	z.r, z.summed = z.o, z.o
@@ -106,17 +107,26 @@ func Resume(r io.Reader, p Point) (*Reader, error) {
 	z.last = p.Out
 	z.resumed = true
 	z.step = (*Reader).block
-	if err := z.fill(); err != nil {
-		return nil, err
+	if err := z.more(); err != nil {
+		return err
 	}
-	z.need()
-	z.bits >>= uint(p.In % 8)
-	z.n -= uint(p.In % 8)
-	return z, z.overrun()
+	z.take(uint(p.In % 8))
+	return z.overrun()
 }
 
-func newReader(r io.Reader) *Reader {
-	return &Reader{src: r, in: make([]byte, inSize+pad), out: make([]byte, windowSize+outSize+slack)}
+// reset drops all state but the buffers and tables.
+func (z *Reader) reset(r io.Reader) {
+	in, out := z.in, z.out
+	if in == nil {
+		in, out = make([]byte, inSize+pad), make([]byte, windowSize+outSize+slack)
+	}
+	// Not *z = Reader{}: the tables are large, and written before they are read.
+	z.src, z.in, z.out = r, in, out
+	z.pos, z.end, z.base, z.eof, z.bits, z.n = 0, 0, 0, false, 0, 0
+	z.o, z.r, z.hist, z.outBase = 0, 0, 0, 0
+	z.step, z.final, z.stored = nil, false, 0
+	z.crc, z.summed, z.length, z.resumed, z.err = 0, 0, 0, false, nil
+	z.every, z.notify, z.last = 0, nil, 0
 }
 
 // Read implements io.Reader.
@@ -351,7 +361,7 @@ func (z *Reader) point() {
 	}
 	z.last = out
 	window := z.out[max(z.hist, z.o-windowSize):z.o]
-	z.notify(Point{In: (z.base+int64(z.pos))*8 - int64(z.n), Out: out, Window: append([]byte(nil), window...)})
+	z.notify(Point{In: (z.base+int64(z.pos))*8 - int64(z.n), Out: out, Window: string(window)})
 }
 
 // block reads the header of a block (RFC 1951, 3.2.3).

@@ -178,9 +178,9 @@ func TestResume(t *testing.T) {
 			if len(data) > 400_000 && level > 0 && len(list) == 0 && name != "zeros" && name != "pairs" && name != "threes" && name != "sevens" {
 				t.Errorf("%s, level %d: no point in %d bytes", name, level, len(data))
 			}
+			z := new(gunzip.Reader)
 			for _, p := range list {
-				z, err := gunzip.Resume(bytes.NewReader(packed[p.In/8:]), p)
-				if err != nil {
+				if err := z.Resume(bytes.NewReader(packed[p.In/8:]), p); err != nil {
 					t.Fatal(err)
 				}
 				got, err := io.ReadAll(z)
@@ -199,10 +199,11 @@ func TestResumeElsewhere(t *testing.T) {
 	for what, bad := range map[string]gunzip.Point{
 		"no window":    {In: p.In, Out: p.Out},
 		"another bit":  {In: p.In + 1, Out: p.Out, Window: p.Window},
-		"large window": {In: p.In, Out: p.Out, Window: make([]byte, 40_000)},
+		"large window": {In: p.In, Out: p.Out, Window: strings.Repeat("x", 40_000)},
 		"before it":    {In: -1},
 	} {
-		z, err := gunzip.Resume(bytes.NewReader(packed[max(bad.In, 0)/8:]), bad)
+		z := new(gunzip.Reader)
+		err := z.Resume(bytes.NewReader(packed[max(bad.In, 0)/8:]), bad)
 		if err == nil {
 			_, err = io.ReadAll(z)
 		}
@@ -210,7 +211,7 @@ func TestResumeElsewhere(t *testing.T) {
 			t.Errorf("%s: no error", what)
 		}
 	}
-	if _, err := gunzip.Resume(bytes.NewReader(nil), p); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := new(gunzip.Reader).Resume(bytes.NewReader(nil), p); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("no data: %v", err)
 	}
 }

@@ -286,24 +286,36 @@ func (d *decoder) varint() int64 {
 // factsMagic starts encoded facts.
 const factsMagic = "facts"
 
+// head is what stands before the blocks when f is stored.
+func (f *facts) head() []byte {
+	p := binary.AppendUvarint([]byte(factsMagic), uint64(f.entries))
+	p = binary.AppendUvarint(p, uint64(f.bytes))
+	return binary.AppendUvarint(p, uint64(f.extent))
+}
+
+// storedSize is how much writeTo writes.
+func (f *facts) storedSize() int64 {
+	n := int64(len(f.head()))
+	for _, b := range f.blocks {
+		n += int64(len(binary.AppendUvarint(nil, uint64(len(b)))) + len(b))
+	}
+	return n
+}
+
 // writeTo writes f as it is stored.
 func (f *facts) writeTo(w io.Writer) error {
-	p := []byte(factsMagic)
-	p = binary.AppendUvarint(p, uint64(f.entries))
-	p = binary.AppendUvarint(p, uint64(f.bytes))
-	p = binary.AppendUvarint(p, uint64(f.extent))
+	if _, err := w.Write(f.head()); err != nil {
+		return err
+	}
 	for _, b := range f.blocks {
-		p = binary.AppendUvarint(p, uint64(len(b)))
-		if _, err := w.Write(p); err != nil {
+		if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(b)))); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(w, b); err != nil {
 			return err
 		}
-		p = p[:0]
 	}
-	_, err := w.Write(p)
-	return err
+	return nil
 }
 
 // decodeFacts is the reverse of writeTo. It looks at every entry once, so that each

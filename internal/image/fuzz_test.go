@@ -91,6 +91,9 @@ func checkStored(t *testing.T, f *facts) {
 	if err := f.writeTo(&b); err != nil {
 		t.Fatal(err)
 	}
+	if int64(b.Len()) != f.storedSize() {
+		t.Errorf("%d bytes, said to be %d", b.Len(), f.storedSize())
+	}
 	g, err := decodeFacts(b.String())
 	if err != nil {
 		t.Fatal(err)

@@ -20,13 +20,12 @@ import (
 // content is the content of a file in a layer.
 type content struct {
 	layer  *layer
-	offset int64 // in the tar archive: of the content, or see entry if sparse
+	offset int64 // as sparse and sparseNth in entry
 	size   int64
-	sparse bool
-	isKept bool
-	// sparseNth is as in entry.
-	sparseNth int
-	kept      string
+	kept   string
+	// There are many contents: these three share a word.
+	sparseNth      int32
+	sparse, isKept bool
 }
 
 // Open reads the layer up to the file unless the content was kept.
@@ -131,8 +130,8 @@ func (s section) Open() (io.ReadCloser, error) {
 // checked. If the points of the layer are known, only the parts around the contents are
 // read; else all of it, what is behind the last content without decompressing it.
 func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
-	hold := <-l.source.slots
-	defer func() { l.source.slots <- hold }()
+	l.source.slots <- struct{}{}
+	defer func() { <-l.source.slots }()
 	if !slices.ContainsFunc(list, func(p *pick) bool { return p.sparse }) {
 		if s := l.newSeeker(); s != nil {
 			err := s.copyOut(ctx, list, out)
@@ -204,7 +203,7 @@ func (s *stream) copyOne(p *pick, out *os.File) error {
 // them. archive/tar fills in the holes.
 func (s *stream) copySparse(list []*pick, out *os.File) error {
 	tr := tar.NewReader(s)
-	nth := -1
+	nth := int32(-1)
 	for _, p := range list {
 		var h *tar.Header
 		for ; nth < p.sparseNth; nth++ {

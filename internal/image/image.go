@@ -42,7 +42,8 @@ type Source struct {
 	store    store // nil for scratch
 	variants []variant
 
-	slots  chan *[]byte // one for each layer that may be read at a time; holds its buffer
+	slots  chan struct{} // holds one for each layer that is being read
+	hold   sync.Pool     // of *[]byte, for the file that is being looked at
 	mu     sync.Mutex
 	loaded map[string]*facts // by factsKey
 }
@@ -73,10 +74,8 @@ func newSource(ref string, opts Options) *Source {
 	s := &Source{Ref: ref, opts: opts, loaded: map[string]*facts{}}
 	// More readers than processors gain nothing: a layer keeps one busy.
 	n := min(max(runtime.GOMAXPROCS(0), 2), 4)
-	s.slots = make(chan *[]byte, n)
-	for range n {
-		s.slots <- new([]byte)
-	}
+	s.slots = make(chan struct{}, n)
+	s.hold.New = func() any { return new([]byte) }
 	return s
 }
 

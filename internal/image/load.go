@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -113,8 +116,10 @@ func (s *Source) loadLayer(ctx context.Context, l *layer, progress func(int64)) 
 		progress(l.desc.Size)
 		return l.budget.addAll(l.facts)
 	}
-	hold := <-s.slots
-	defer func() { s.slots <- hold }()
+	s.slots <- struct{}{}
+	defer func() { <-s.slots }()
+	hold := s.hold.Get().(*[]byte)
+	defer s.hold.Put(hold)
 	record := newRecorder()
 	st, err := l.openStream(ctx, progress, record)
 	if err != nil {
@@ -151,16 +156,11 @@ func (s *Source) cached(key string) *facts {
 	if !ok {
 		return nil
 	}
-	r, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFacts))
+	text, err := expand(data)
 	if err != nil {
 		return nil
 	}
-	defer r.Close()
-	var text strings.Builder
-	if _, err := r.WriteTo(&text); err != nil {
-		return nil
-	}
-	if f, err = decodeFacts(text.String()); err != nil {
+	if f, err = decodeFacts(text); err != nil {
 		return nil
 	}
 	s.remember(key, f)
@@ -177,12 +177,43 @@ func (s *Source) remember(key string, f *facts) {
 // is no reason to stop now.
 func (s *Source) keep(key string, f *facts) {
 	s.remember(key, f)
+	if data, err := shrink(f.storedSize(), f.writeTo); err == nil {
+		_ = s.opts.Cache.Put(factsBucket, key, data)
+	}
+}
+
+// shrink compresses the size bytes that write writes, for the cache.
+func shrink(size int64, write func(io.Writer) error) ([]byte, error) {
 	var out bytes.Buffer
+	out.Write(binary.AppendUvarint(nil, uint64(size)))
 	w, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	if err != nil {
-		return
+		return nil, err
 	}
-	if f.writeTo(w) == nil && w.Close() == nil {
-		_ = s.opts.Cache.Put(factsBucket, key, out.Bytes())
+	if err := errors.Join(write(w), w.Close()); err != nil {
+		return nil, err
 	}
+	return out.Bytes(), nil
+}
+
+// expand is the reverse of shrink. The text takes no more memory than it has bytes.
+func expand(data []byte) (string, error) {
+	size, n := binary.Uvarint(data)
+	if n <= 0 || size > maxFacts {
+		return "", errFacts
+	}
+	r, err := zstd.NewReader(bytes.NewReader(data[n:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxFacts))
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	var text strings.Builder
+	text.Grow(int(size))
+	if _, err := io.Copy(&text, io.LimitReader(r, int64(size)+1)); err != nil {
+		return "", err
+	}
+	if text.Len() != int(size) {
+		return "", errFacts
+	}
+	return text.String(), nil
 }

@@ -135,7 +135,7 @@ func (o *overlay) newLeaf(e *entry) *leaf {
 		if e.hasNote {
 			l.Note = []byte(e.note)
 		}
-		l.content = content{layer: o.layer, size: e.size, offset: e.offset, sparse: e.sparse, sparseNth: e.sparseNth, kept: e.kept, isKept: e.hasKept || e.size == 0}
+		l.content = content{layer: o.layer, size: e.size, offset: e.offset, sparse: e.sparse, sparseNth: int32(e.sparseNth), kept: e.kept, isKept: e.hasKept || e.size == 0}
 		l.Content = &l.content
 	case kindDir:
 		l.Mode |= fs.ModeDir

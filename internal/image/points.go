@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
-	"io"
 	"strings"
 	"sync"
 
@@ -22,8 +21,6 @@ const (
 	pointEvery = 4 << 20
 	// pointsVersion is in the key of stored points.
 	pointsVersion = "points 1"
-	// maxPoints bounds what is decompressed from the cache: 64 GiB of layers.
-	maxPoints = 1 << 30
 )
 
 // point is a place in a layer where reading can begin, with the state that the hash of
@@ -32,7 +29,7 @@ const (
 // has read what the diffID stands for.
 type point struct {
 	gunzip.Point
-	state []byte
+	state string
 }
 
 // recorder collects the points of a layer while it is read from the front.
@@ -43,7 +40,7 @@ type recorder struct {
 	out  bytes.Buffer
 	zstd *zstd.Encoder
 	last point
-	n    int
+	size int // written to zstd
 	err  error
 }
 
@@ -109,7 +106,7 @@ func (r *recorder) add(p gunzip.Point, h hash.Hash) {
 	b = append(binary.AppendUvarint(b, uint64(len(p.Window))), p.Window...)
 	_, r.err = r.zstd.Write(b)
 	r.last = point{Point: p}
-	r.n++
+	r.size += len(b)
 }
 
 // bytes returns the points as they are stored, nil if there are none.
@@ -117,30 +114,25 @@ func (r *recorder) bytes() []byte {
 	if r.err == nil {
 		r.err = r.zstd.Close()
 	}
-	if r.err != nil || r.n == 0 {
+	if r.err != nil || r.size == 0 {
 		return nil
 	}
-	return r.out.Bytes()
+	return append(binary.AppendUvarint(nil, uint64(r.size)), r.out.Bytes()...)
 }
 
 // decodePoints is the reverse of bytes. The first point is the start of the layer; nil means
 // that data is of no use.
 func decodePoints(data []byte) []point {
-	z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPoints))
+	text, err := expand(data)
 	if err != nil {
 		return nil
 	}
-	defer z.Close()
-	var text strings.Builder
-	if _, err := io.Copy(&text, io.LimitReader(z, maxPoints)); err != nil {
-		return nil
-	}
 	list := []point{{}}
-	for d := (decoder{rest: text.String()}); len(d.rest) > 0; {
+	for d := (decoder{rest: text}); len(d.rest) > 0; {
 		last := list[len(list)-1]
 		p := point{Point: gunzip.Point{In: last.In + int64(d.uvarint()), Out: last.Out + int64(d.uvarint())}}
-		p.state = []byte(d.string())
-		p.Window = []byte(d.string())
+		p.state = d.string()
+		p.Window = d.string()
 		if d.bad || p.In < last.In || p.Out <= last.Out {
 			return nil
 		}

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"encoding"
 	"encoding/hex"
@@ -25,6 +24,7 @@ type seeker struct {
 	diffID v1.Hash
 	points []point
 	buf    []byte
+	gunzip gunzip.Reader
 
 	r    io.Reader
 	hash hash.Hash
@@ -108,7 +108,7 @@ func (s *seeker) begin(i int) error {
 		return err
 	}
 	if i > 0 {
-		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(p.state); err != nil {
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary([]byte(p.state)); err != nil {
 			return damaged("point in a layer: %w", err)
 		}
 	}
@@ -119,9 +119,10 @@ func (s *seeker) begin(i int) error {
 	case i == 0:
 		s.r = gunzip.NewReader(packed)
 	default:
-		if s.r, err = gunzip.Resume(packed, p.Point); err != nil {
+		if err := s.gunzip.Resume(packed, p.Point); err != nil {
 			return err
 		}
+		s.r = &s.gunzip
 	}
 	s.hash, s.pos, s.next = h, p.Out, i+1
 	return nil
@@ -151,7 +152,7 @@ func (s *seeker) read(n int64) ([]byte, error) {
 // pass compares the hash at a point.
 func (s *seeker) pass() error {
 	state, err := s.hash.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil || !bytes.Equal(state, s.points[s.next].state) {
+	if err != nil || string(state) != s.points[s.next].state {
 		return errChanged
 	}
 	s.next++
