@@ -45,7 +45,7 @@ func ParseEntryPoints(b []byte) ([]EntryPoint, error) {
 			continue
 		}
 		if group == "" {
-			return nil, fmt.Errorf("entry_points.txt:%d: %q stands before the first [group]", number, line)
+			return nil, fmt.Errorf("entry_points.txt:%d: %q stands before the first [group]", number, clip(line))
 		}
 		e, err := entryPoint(group, line)
 		if err != nil {
@@ -60,14 +60,14 @@ func entryPoint(group, line string) (EntryPoint, error) {
 	name, value, ok := strings.Cut(line, "=")
 	e := EntryPoint{Group: group, Name: trimSpace(name)}
 	if !ok || e.Name == "" {
-		return e, fmt.Errorf("%q is not NAME = MODULE:ATTR", line)
+		return e, fmt.Errorf("%q is not NAME = MODULE:ATTR", clip(line))
 	}
 	value = trimSpace(value)
 	if e.parseObject(value) && (e.Attr != "" || !e.IsScript()) {
 		return e, nil
 	}
 	if e.IsScript() {
-		return e, fmt.Errorf("script %q: %q is not MODULE:ATTR", e.Name, value)
+		return e, fmt.Errorf("script %q: %q is not MODULE:ATTR", clip(e.Name), clip(value))
 	}
 	e.Module, e.Attr, e.Extras = value, "", nil
 	return e, nil

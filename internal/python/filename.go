@@ -19,34 +19,40 @@ type WheelName struct {
 // one has 24.
 const maxTags = 10_000
 
+// maxFileName is the longest file name that is looked at, in bytes.
+const maxFileName = 4096
+
 // ParseWheelName reads the file name of a wheel:
 // {name}-{version}(-{build})?-{python}-{abi}-{platform}.whl
 func ParseWheelName(file string) (*WheelName, error) {
 	stem, ok := strings.CutSuffix(file, ".whl")
+	if len(file) > maxFileName {
+		return nil, fmt.Errorf("wheel %q: file name is longer than %d bytes", clip(file), maxFileName)
+	}
 	if !ok {
-		return nil, fmt.Errorf("wheel %q: extension is not .whl", file)
+		return nil, fmt.Errorf("wheel %q: extension is not .whl", clip(file))
 	}
 	var buf [6]string
 	parts, ok := splitInto(buf[:0], stem, '-')
 	if !ok || len(parts) < 5 {
-		return nil, fmt.Errorf("wheel %q: file name has %d parts, not 5 or 6", file, strings.Count(stem, "-")+1)
+		return nil, fmt.Errorf("wheel %q: file name has %d parts, not 5 or 6", clip(file), strings.Count(stem, "-")+1)
 	}
 	w := &WheelName{}
 	if !isWheelProject(parts[0]) {
-		return nil, fmt.Errorf("wheel %q: %q is no escaped project name", file, parts[0])
+		return nil, fmt.Errorf("wheel %q: %q is no escaped project name", clip(file), clip(parts[0]))
 	}
 	w.Name = NormalizeName(parts[0])
 	var valid bool
 	if w.Version, valid = parseVersion(parts[1]); !valid {
-		return nil, fmt.Errorf("wheel %q: %q is no version", file, parts[1])
+		return nil, fmt.Errorf("wheel %q: %q is no version", clip(file), clip(parts[1]))
 	}
 	if len(parts) == 6 {
 		if w.Build = parts[2]; w.Build == "" || !isDigit(w.Build[0]) {
-			return nil, fmt.Errorf("wheel %q: build number %q does not begin with a digit", file, w.Build)
+			return nil, fmt.Errorf("wheel %q: build number %q does not begin with a digit", clip(file), clip(w.Build))
 		}
 	}
 	if err := w.setTags(parts[len(parts)-3:]); err != nil {
-		return nil, fmt.Errorf("wheel %q: %w", file, err)
+		return nil, fmt.Errorf("wheel %q: %w", clip(file), err)
 	}
 	return w, nil
 }
@@ -82,7 +88,7 @@ func (w *WheelName) setTags(parts []string) error {
 		all, _ = splitInto(all, strings.ToLower(part), '.')
 		*sets[i] = all[start:len(all):len(all)]
 		if slices.Contains(*sets[i], "") {
-			return fmt.Errorf("tag set %q has an empty tag", part)
+			return fmt.Errorf("tag set %q has an empty tag", clip(part))
 		}
 		product *= len(*sets[i])
 	}
@@ -91,7 +97,7 @@ func (w *WheelName) setTags(parts []string) error {
 	}
 	for _, python := range w.Python {
 		if !isIdentifier(python) {
-			return fmt.Errorf("%q is no tag of an interpreter", python)
+			return fmt.Errorf("%q is no tag of an interpreter", clip(python))
 		}
 	}
 	return nil
@@ -146,13 +152,17 @@ func (w *WheelName) BuildNumber() (number uint64, rest string) {
 // still takes.
 var sdistExtensions = []string{".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tbz", ".tar.Z", ".tar"}
 
-// IsSdistName tells whether the file name has an extension of source archives.
+// IsSdistName tells whether the file name has an extension of source archives,
+// and is not so long that it cannot be one.
 func IsSdistName(file string) bool {
 	_, ok := sdistStem(file)
 	return ok
 }
 
 func sdistStem(file string) (string, bool) {
+	if len(file) > maxFileName {
+		return "", false
+	}
 	for _, extension := range sdistExtensions {
 		if stem, ok := strings.CutSuffix(file, extension); ok {
 			return stem, true
@@ -168,7 +178,7 @@ func sdistStem(file string) (string, bool) {
 func ParseSdistName(file string, project Name) (Version, error) {
 	stem, ok := sdistStem(file)
 	if !ok || project == "" && !strings.HasSuffix(file, ".tar.gz") && !strings.HasSuffix(file, ".zip") {
-		return Version{}, fmt.Errorf("source archive %q: extension is not .tar.gz or .zip", file)
+		return Version{}, fmt.Errorf("source archive %q: extension is not .tar.gz or .zip", clip(file))
 	}
 	name, version := "", ""
 	for i := 0; i < len(stem); i++ {
@@ -183,11 +193,11 @@ func ParseSdistName(file string, project Name) (Version, error) {
 		}
 	}
 	if name == "" {
-		return Version{}, fmt.Errorf("source archive %q: file name is not %s-VERSION", file, project)
+		return Version{}, fmt.Errorf("source archive %q: file name is not %s-VERSION", clip(file), project)
 	}
 	v, valid := parseVersion(version)
 	if !valid {
-		return Version{}, fmt.Errorf("source archive %q: %q is no version", file, version)
+		return Version{}, fmt.Errorf("source archive %q: %q is no version", clip(file), clip(version))
 	}
 	return v, nil
 }

@@ -14,11 +14,11 @@ type Name string
 // one a letter or digit.
 func ParseName(s string) (Name, error) {
 	if s == "" || !isAlnum(s[0]) || !isAlnum(s[len(s)-1]) {
-		return "", fmt.Errorf("%q is no project name", s)
+		return "", fmt.Errorf("%q is no project name", clip(s))
 	}
 	for i := 1; i < len(s)-1; i++ {
 		if !isAlnum(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '.' {
-			return "", fmt.Errorf("%q is no project name", s)
+			return "", fmt.Errorf("%q is no project name", clip(s))
 		}
 	}
 	return NormalizeName(s), nil

@@ -19,11 +19,7 @@ type SyntaxError struct {
 
 // Error tells the reason, the text and the column.
 func (e *SyntaxError) Error() string {
-	text := e.Text
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "..."
-	}
-	return fmt.Sprintf("%q, column %d: %s", text, e.Column, e.Reason)
+	return fmt.Sprintf("%q, column %d: %s", clip(e.Text), e.Column, e.Reason)
 }
 
 // parser reads requirements and markers from left to right.

@@ -60,14 +60,14 @@ func recordEntry(row []string) (RecordEntry, error) {
 		algorithm, text, ok := strings.Cut(row[1], "=")
 		digest, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 		if !ok || err != nil || algorithm == "" || len(digest) == 0 {
-			return e, fmt.Errorf("%s: hash %q is not ALGORITHM=BASE64", strconv.Quote(e.Path), row[1])
+			return e, fmt.Errorf("%s: hash %q is not ALGORITHM=BASE64", strconv.Quote(clip(e.Path)), clip(row[1]))
 		}
 		e.Algorithm, e.Digest = strings.ToLower(algorithm), hex.EncodeToString(digest)
 	}
 	if len(row) > 2 && row[2] != "" {
 		size, err := strconv.ParseInt(row[2], 10, 64)
 		if err != nil || size < 0 {
-			return e, fmt.Errorf("%s: size %q is no number", strconv.Quote(e.Path), row[2])
+			return e, fmt.Errorf("%s: size %q is no number", strconv.Quote(clip(e.Path)), clip(row[2]))
 		}
 		e.Size = size
 	}

@@ -147,7 +147,7 @@ func sdistProject(file string) (Name, error) {
 			return ParseName(stem[:i])
 		}
 	}
-	return "", fmt.Errorf("source archive %q: file name is not NAME-VERSION", file)
+	return "", fmt.Errorf("source archive %q: file name is not NAME-VERSION", clip(file))
 }
 
 // addFragment reads the fragment of a URL: egg=NAME[EXTRAS] and hashes.

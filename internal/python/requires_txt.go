@@ -24,7 +24,7 @@ func ParseRequiresTxt(b []byte) ([]Requirement, []Name, error) {
 		case line[0] == '[':
 			section, ok := strings.CutSuffix(line[1:], "]")
 			if !ok {
-				return nil, nil, fmt.Errorf("requires.txt:%d: heading %q is not closed", number, line)
+				return nil, nil, fmt.Errorf("requires.txt:%d: heading %q is not closed", number, clip(line))
 			}
 			extra, marker, _ := strings.Cut(section, ":")
 			heading = trimSpace(marker)

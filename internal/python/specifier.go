@@ -60,7 +60,7 @@ func ParseSpecifiers(s string) (Specifiers, error) {
 		}
 		spec, ok := parseSpecifier(clause)
 		if !ok {
-			return Specifiers{}, fmt.Errorf("%q is no version specifier", clause)
+			return Specifiers{}, fmt.Errorf("%q is no version specifier", clip(clause))
 		}
 		if len(out.list) == maxSpecifiers {
 			return Specifiers{}, fmt.Errorf("more than %d version specifiers", maxSpecifiers)

@@ -115,3 +115,12 @@ func equalLower(a, b string) bool {
 	lower := strings.ToLower(a)
 	return lower == strings.ToLower(b)
 }
+
+// clip cuts foreign text to a length that is fit for an error message.
+func clip(s string) string {
+	const limit = 200
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "..."
+}

@@ -163,3 +163,14 @@ func TestPosString(t *testing.T) {
 		}
 	}
 }
+
+// Finding the project in a name costs time for each hyphen.
+func TestFileNamesAreBounded(t *testing.T) {
+	long := strings.Repeat("a-", 1<<20)
+	if _, err := ParseSdistName(long+"1.tar.gz", "a"); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("got error %.100v", err)
+	}
+	if _, err := ParseWheelName(long + "1-py3-none-any.whl"); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("got error %.100v", err)
+	}
+}

@@ -26,10 +26,7 @@ const maxVersionLength = 10_000
 func ParseVersion(s string) (Version, error) {
 	v, ok := parseVersion(s)
 	if !ok {
-		if len(s) > 80 {
-			s = s[:80]
-		}
-		return Version{}, fmt.Errorf("%q is no version", s)
+		return Version{}, fmt.Errorf("%q is no version", clip(s))
 	}
 	return v, nil
 }
