@@ -35,7 +35,7 @@ func newBuild(a *app) *cobra.Command {
 	f.StringVar(&metadataFile, "metadata-file", "", "write digests, sizes and packages to `FILE` as JSON")
 
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), o.Publish.Insecure, &o.Index)
+		h, err := a.host(c.Flags(), registries{&o.Publish.Insecure, func() []string { return append([]string{o.From, o.Onto}, o.Publish.To...) }}, &o.Index)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func newCache(a *app) *cobra.Command {
 		},
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		h, err := a.host(c.Flags(), false, nil)
+		h, err := a.host(c.Flags(), registries{}, nil)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func newInspect(a *app) *cobra.Command {
 	c.Flags().StringSliceVar(&platforms, "platform", nil, "`PLATFORMS` to look at (default: all)")
 	c.Flags().BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		h, err := a.host(c.Flags(), insecure, nil)
+		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return args }}, nil)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func printDistributions(w io.Writer, res *distill.InspectResult) {
 	for _, p := range res.Platforms {
 		for _, d := range p.Distributions {
 			text := strings.Join([]string{
-				cell(d.Name), cell(d.Version), cell(d.Kind), "/" + cell(d.Location), bytesText(d.Size / 1e5 * 1e5), cell(notes(d)),
+				cell(d.Name), cell(d.Version), cell(d.Kind), "/" + cell(d.Location), bytesText(rounded(d.Size)), cell(notes(d)),
 			}, "\t")
 			if index[text] == nil {
 				index[text] = &line{text: text}
@@ -108,6 +108,16 @@ func printDistributions(w io.Writer, res *distill.InspectResult) {
 		}
 		fmt.Fprintf(t, "%s%s\n", l.text, only)
 	}
+}
+
+// rounded makes the sizes of one package on two platforms, which differ by a few
+// percent of machine code, fall on one line.
+func rounded(size int64) int64 {
+	const step = 1e5
+	if size < 10*step {
+		return size
+	}
+	return size / step * step
 }
 
 // notes says in few words what is unusual about a distribution.

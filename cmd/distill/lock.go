@@ -24,7 +24,7 @@ func newLock(a *app) *cobra.Command {
 	var insecure bool
 	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), insecure, &o.Index)
+		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return []string{o.From} }}, &o.Index)
 		if err != nil {
 			return err
 		}

@@ -97,8 +97,23 @@ func isFlagOfAnyCommand(name string) bool {
 	return found
 }
 
+// registries are the images that a command reads and writes, and how; the fields
+// point to where the flags are put.
+type registries struct {
+	insecure *bool
+	refs     func() []string
+}
+
+// hosts are the registries whose certificate is not looked at.
+func (r registries) hosts() []string {
+	if r.insecure == nil || !*r.insecure {
+		return nil
+	}
+	return distill.RegistryHosts(r.refs())
+}
+
 // host settles the flags and opens what a command uses of the outside.
-func (a *app) host(set *pflag.FlagSet, insecure bool, index *distill.IndexOptions) (*distill.Host, error) {
+func (a *app) host(set *pflag.FlagSet, reg registries, index *distill.IndexOptions) (*distill.Host, error) {
 	if err := settle(set, a.environ); err != nil {
 		return nil, err
 	}
@@ -129,15 +144,15 @@ func (a *app) host(set *pflag.FlagSet, insecure bool, index *distill.IndexOption
 	if a.output.verbose {
 		h.Log = a.progress.Warn
 	}
-	opts := transport.Options{UserAgent: "distill/" + version(), CertFile: cert}
+	opts := transport.Options{UserAgent: "distill/" + version(), CertFile: cert, InsecureHosts: reg.hosts()}
 	if index != nil {
 		distill.IndexFromEnviron(index, a.environ)
 		opts.Offline = index.Offline
-		opts.InsecureHosts = index.TrustedHosts
+		opts.InsecureHosts = append(opts.InsecureHosts, index.TrustedHosts...)
 	}
 	h.Transport = transport.New(opts)
 	h.Keychain = keychain.New(a.environ)
-	h.Insecure = insecure
+	h.Insecure = reg.insecure != nil && *reg.insecure
 	return h, nil
 }
 

@@ -141,9 +141,24 @@ func inspectDistribution(env *inspect.Environment, d *inspect.Distribution) Insp
 		}
 	}
 	for _, l := range env.Native(d).Libraries {
-		out.Libraries = append(out.Libraries, l.Name)
+		if l.Owner == "" || l.Owner != libcOwner(env) {
+			out.Libraries = append(out.Libraries, l.Name)
+		}
 	}
 	return out
+}
+
+// libcOwner is the OS package of the interpreter's loader: its libraries are in
+// every image that has the interpreter.
+func libcOwner(env *inspect.Environment) string {
+	if env.Python == nil {
+		return ""
+	}
+	_, real, ok := env.Files.Lookup(env.Python.Loader)
+	if p := env.OS.Owner(real); ok && p != nil {
+		return p.Name
+	}
+	return ""
 }
 
 // compressedSize is the size of an image's layers as they travel.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -109,4 +110,18 @@ func (h *Host) readAll(ctx context.Context, s *image.Source, platforms []v1.Plat
 		})
 	}
 	return out, g.Wait()
+}
+
+// RegistryHosts are the registries that references name, with their port.
+func RegistryHosts(refs []string) []string {
+	var out []string
+	for _, r := range refs {
+		if scheme, _, ok := strings.Cut(r, ":"); r == "" || ok && isFolderScheme(scheme) {
+			continue
+		}
+		if ref, err := name.ParseReference(r); err == nil {
+			out = append(out, ref.Context().RegistryStr())
+		}
+	}
+	return out
 }
