@@ -61,13 +61,11 @@ func settleEnviron(set *pflag.FlagSet, given map[string]bool, environ func(strin
 // settleFile reads distill.toml: the one named by --config, else the one beside
 // the first requirements file.
 func settleFile(set *pflag.FlagSet, given map[string]bool) error {
-	path, named := "", false
+	path, named := "distill.toml", false
 	if f := set.Lookup("config"); f != nil && f.Value.String() != "" {
 		path, named = f.Value.String(), true
 	} else if reqs, err := set.GetStringArray("req"); err == nil && len(reqs) > 0 {
 		path = filepath.Join(filepath.Dir(reqs[0]), "distill.toml")
-	} else {
-		path = "distill.toml"
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
