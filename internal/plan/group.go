@@ -22,6 +22,10 @@ const (
 	aloneSize = 256 << 10
 	// buckets is into how many layers small packages are distributed.
 	buckets = 8
+	// reserved layers are those beside packages, whether they are there or not:
+	// what vanishes, native libraries, included files, the application. So one
+	// of them more does not distribute the packages anew.
+	reserved = 4
 )
 
 // finish turns what is decided into layers.
@@ -92,7 +96,10 @@ func (p *planner) packageLayers(below int) []Layer {
 	if limit == 0 {
 		limit = defaultMaxLayers
 	}
-	free := max(1, limit-p.in.Options.BaseLayers-below)
+	free := limit - p.in.Options.BaseLayers - reserved
+	if free < buckets { // then every layer counts
+		free = max(1, limit-p.in.Options.BaseLayers-below)
+	}
 	count := min(buckets, max(1, free/4))
 	size := int64(aloneSize)
 	for p.countFrom(size) > free-count && size < 1<<62 {

@@ -121,14 +121,17 @@ func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath
 		}
 		if main != nil && (info.Machine != main.Machine || info.Class != main.Class) {
 			if strings.HasSuffix(path, python.ExtSuffix) && python.ExtSuffix != "" {
-				return nil, failf("", "%s: %q is for another processor than Python (ELF machine %d, not %d)", l.reason.Owner, path, info.Machine, main.Machine)
+				return nil, failf("", "%s: %q is for %s, Python for %s", owner(l), path, machine(info), machine(main))
 			}
 			continue // data of debuggers and installers
 		}
-		if info.Interp == "" || info.Soname != "" {
+		switch {
+		case !info.IsProgram():
 			libraries = append(libraries, path)
-		} else if err := n.program(s, path, info, loader, libraryPath); err != nil {
-			return nil, err
+		case info.Interp != "": // else it is its own loader
+			if err := n.program(s, path, info, loader, libraryPath); err != nil {
+				return nil, err
+			}
 		}
 	}
 	mainPath := python.Path
@@ -143,6 +146,13 @@ func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath
 	return s, nil
 }
 
+func machine(i *elfdeps.Info) string {
+	if a := i.Arch(); a != "" {
+		return a
+	}
+	return fmt.Sprintf("ELF machine %d (%d bits)", i.Machine, i.Class)
+}
+
 // program adds what a program needs by the rules of its own loader.
 func (n *native) program(s *side, path string, info *elfdeps.Info, python *elfdeps.Loader, libraryPath string) error {
 	loader := python
@@ -150,7 +160,7 @@ func (n *native) program(s *side, path string, info *elfdeps.Info, python *elfde
 		var err error
 		loader, err = elfdeps.NewLoader(s.tree, info.Interp, elfdeps.LoaderOptions{LibraryPath: libraryPath})
 		if err != nil {
-			n.warnf("program %q can't run: %v", path, err)
+			n.warnf("%s: program %q can't run: %v", owner(n.laid[path]), path, err)
 			return nil
 		}
 	}

@@ -134,8 +134,8 @@ func (p *planner) meetBase(l *laid) error {
 	if p.vanish[path] {
 		return nil
 	}
-	if f, final, found := p.base.Lookup(path); found && f.Mode.IsDir() {
-		if p.inSite(path) && final == path && p.isEmptied(path) {
+	if f, _, found := p.in.Base.Files.Lookup(path); found && f.Mode.IsDir() {
+		if (!ok || old.Mode.IsDir()) && p.inSite(path) && p.isEmptied(path) {
 			p.emptied = append(p.emptied, path)
 			return nil
 		}
