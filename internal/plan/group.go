@@ -39,8 +39,8 @@ func (p *planner) finish() (*Plan, error) {
 		})
 	}
 	native, included := p.newLayer("native libraries"), p.newLayer("included files")
-	for _, path := range slices.Sorted(maps.Keys(p.laid)) {
-		switch l := p.laid[path]; {
+	for f := range p.laidSet().All() {
+		switch l := p.laid[f.Path]; {
 		case l.present || l.by != nil:
 		case l.native:
 			native.add(l.file, l.reason)

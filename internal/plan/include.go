@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -68,7 +67,7 @@ func (p *planner) bring(f *files.File, why Reason, native bool) error {
 	if err := p.meetBase(l); err != nil {
 		return err
 	}
-	p.laid[at] = l
+	p.lay(at, l)
 	return nil
 }
 
@@ -142,8 +141,8 @@ func trace(set files.Set, path string) (hops []*files.File, ok bool) {
 // image already, or comes along.
 func (p *planner) links() error {
 	tree := p.tree()
-	for _, path := range slices.Sorted(maps.Keys(p.laid)) {
-		l := p.laid[path]
+	for f := range p.laidSet().All() {
+		path, l := f.Path, p.laid[f.Path]
 		if !l.file.IsSymlink() || l.present {
 			continue
 		}

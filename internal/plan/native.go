@@ -2,8 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
@@ -62,10 +60,9 @@ type need struct{ real, name string }
 func (n *native) laidELF() []*laid {
 	t := elfTree{planner: n.planner}
 	var out []*laid
-	for _, path := range slices.Sorted(maps.Keys(n.laid)) {
-		l := n.laid[path]
-		if i := t.info(l.file); i != nil && i.Dynamic {
-			out = append(out, l)
+	for f := range n.laidSet().All() {
+		if i := t.info(f); i != nil && i.Dynamic {
+			out = append(out, n.laid[f.Path])
 		}
 	}
 	return out

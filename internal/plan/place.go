@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -85,7 +86,7 @@ func (p *planner) claim(pk *pick, f *files.File) {
 		p.warnf("%s and %s have different files %q: that of %s is taken", old.by.label, pk.label, f.Path, winner.label)
 	}
 	if winner == pk {
-		p.laid[f.Path] = &laid{file: f, by: pk, reason: Reason{Owner: pk.label, Why: pk.Why}}
+		p.lay(f.Path, &laid{file: f, by: pk, reason: Reason{Owner: pk.label, Why: pk.Why}})
 	}
 }
 
@@ -100,7 +101,8 @@ func isSame(a, b *files.File) bool {
 // checkParents refuses a file that another pick has as a directory.
 func (p *planner) checkParents() error {
 	seen := map[string]bool{}
-	for _, path := range slices.Sorted(maps.Keys(p.laid)) {
+	for f := range p.laidSet().All() {
+		path := f.Path
 		for dir := dirOf(path); dir != "" && !seen[dir]; dir = dirOf(dir) {
 			seen[dir] = true
 			if l := p.laid[dir]; l != nil {
@@ -114,8 +116,8 @@ func (p *planner) checkParents() error {
 
 // meet compares what is new with what the base has.
 func (p *planner) meet() error {
-	for _, path := range slices.Sorted(maps.Keys(p.laid)) {
-		if err := p.meetBase(p.laid[path]); err != nil {
+	for f := range p.laidSet().All() {
+		if err := p.meetBase(p.laid[f.Path]); err != nil {
 			return err
 		}
 	}
@@ -134,7 +136,7 @@ func (p *planner) meetBase(l *laid) error {
 	if p.vanish[path] {
 		return nil
 	}
-	if f, _, found := p.in.Base.Files.Lookup(path); found && f.Mode.IsDir() {
+	if isDir(p.in.Base.Files, path, old) {
 		if (!ok || old.Mode.IsDir()) && p.inSite(path) && p.isEmptied(path) {
 			p.emptied = append(p.emptied, path)
 			return nil
@@ -147,6 +149,23 @@ func (p *planner) meetBase(l *laid) error {
 		}
 	}
 	return nil
+}
+
+// isDir tells whether a set has a directory at path, perhaps through a link at
+// the path itself. f is what stands there, nil if no entry does; the parents of
+// path are no links.
+func isDir(s files.Set, path string, f *files.File) bool {
+	switch {
+	case f == nil:
+		for range s.Under(path) {
+			return true
+		}
+		return false
+	case f.IsSymlink():
+		to, _, ok := s.Lookup(path)
+		return ok && to.Mode.IsDir()
+	}
+	return f.Mode.IsDir()
 }
 
 // isIdentical tells whether the base has exactly this file. Extended attributes
@@ -171,13 +190,25 @@ func ownerIn(e *inspect.Environment, path string) string {
 	return ""
 }
 
+// lay makes l what stands at path.
+func (p *planner) lay(path string, l *laid) {
+	p.laid[path] = l
+	p.stale = true
+}
+
 // laidSet is everything new as a set.
 func (p *planner) laidSet() files.Set {
+	if !p.stale {
+		return p.set
+	}
 	list := make([]*files.File, 0, len(p.laid))
 	for _, l := range p.laid {
 		list = append(list, l.file)
 	}
-	return files.NewSet(list)
+	// Out of a map it is in no order, which a stable sort is slow with.
+	slices.SortFunc(list, func(a, b *files.File) int { return cmp.Compare(a.Path, b.Path) })
+	p.set, p.stale = files.NewSet(list), false
+	return p.set
 }
 
 // tree is the new image as it would be now.

@@ -25,6 +25,8 @@ type planner struct {
 	emptied []string          // directories of the base that become files
 	dirs    map[string]string // directory as named -> as the base has it
 	laid    map[string]*laid  // by path of the new image
+	set     files.Set         // of laid, see laidSet
+	stale   bool              // set is not up to date
 	infos   map[*files.File]*elfdeps.Info
 	noteErr error
 

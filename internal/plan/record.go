@@ -32,6 +32,7 @@ func (p *planner) records() error {
 		pk.files[i] = withText(old, content)
 		if l := p.laid[old.Path]; l != nil && l.by == pk {
 			l.file = pk.files[i]
+			p.stale = true
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -98,10 +97,10 @@ func (n *native) checkRelr(now *side) error {
 	if info == nil || info.Version == "" || !olderThan(info.Version, 1, 2, 4) {
 		return nil
 	}
-	for _, p := range slices.Sorted(maps.Keys(n.laid)) {
-		if i := now.tree.ELF(p); i != nil && i.Relr {
+	for _, l := range n.laidELF() {
+		if i := now.tree.info(l.file); i.Relr {
 			return failf("take a base image with musl 1.2.4 or newer", "%s: %q needs a musl that knows DT_RELR (1.2.4), the base image has %s",
-				owner(n.laid[p]), p, info.Version)
+				owner(l), l.file.Path, info.Version)
 		}
 	}
 	return nil
