@@ -62,7 +62,8 @@ no_tools() {  # IMAGE: what belongs to building and not to running
     -name 'cc1*' -o -name 'collect2' -o -name 'lto1' -o -path '*/bin/*gcc*' -o -path '*/bin/*g++*' -o -path '*/bin/c++' -o -path '*/bin/cc' \
     -o -path '*/bin/*gfortran*' -o -path '*/bin/ld' -o -path '*/bin/ld.*' -o -path '*/bin/as' -o -path '*/bin/make' -o -path '*/bin/git' -o -name zig \
     -o -path './usr/include/*.h' -o -path '*/pkgconfig/*.pc' -o -path './usr/lib/*/lib*.a' -o -path './usr/lib/lib*.a' \) -print)
-  found=$(grep -v '/bin/ld\.so$' <<<"$found")   # the loader's own name in libc-bin
+  # the loader's own name in libc-bin, and the one header that a wheel of the closure installs
+  found=$(grep -Ev '/bin/ld\.so$|/include/python3\.[0-9]+/greenlet/greenlet\.h$' <<<"$found")
   [[ -z $found ]] || { echo "$found"; rc=1; }
   if [[ -e $m/var/lib/dpkg/status ]] && grep -E '^Package: .*-dev$' "$m/var/lib/dpkg/status"; then rc=1; fi
   if [[ -e $m/lib/apk/db/installed ]] && grep -E '^P:(.*-dev|gcc|zig|build-base)$' "$m/lib/apk/db/installed"; then rc=1; fi
