@@ -29,6 +29,7 @@ func (s *solver) noSolution(dead *clause, failing []Target, all int) *NoSolution
 	}
 	if len(failing) < all {
 		where = " on " + strings.Join(n.Targets, ", ")
+		n.Hints = append(n.Hints, "leave out "+strings.Join(n.Targets, ", ")+": the other platforms have an answer")
 	}
 	n.Story = p.story(where)
 	return n

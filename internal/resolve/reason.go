@@ -71,22 +71,30 @@ func (t *Target) tagName() string {
 	return fmt.Sprintf("cp%d%d %s", release[0], release[1], t.Name)
 }
 
-// wheelTags lists what wheels are for, without repetition.
+// wheelTags lists what wheels are for, without repetition: those for Linux, if
+// there are any, as others never come into question.
 func wheelTags(list []*Artifact) string {
 	const most = 6
-	var out []string
+	var linux, all []string
 	for _, a := range list {
 		w := a.WheelName
-		text := strings.Join(w.Python, ".") + "-" + strings.Join(w.Platform, ".")
-		if !slices.Contains(out, text) {
-			out = append(out, text)
+		platform := strings.Join(w.Platform, ".")
+		text := strings.Join(w.Python, ".") + "-" + platform
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+			if strings.Contains(platform, "linux") {
+				linux = append(linux, text)
+			}
 		}
 	}
-	slices.Sort(out)
-	if n := len(out); n > most {
-		out = append(out[:most], fmt.Sprintf("%d more", n-most))
+	if len(linux) > 0 {
+		all = linux
 	}
-	return strings.Join(out, ", ")
+	slices.Sort(all)
+	if n := len(all); n > most {
+		all = append(all[:most], fmt.Sprintf("%d more", n-most))
+	}
+	return strings.Join(all, ", ")
 }
 
 // refusedBefore tells, for the ways that come before the one taken, why they

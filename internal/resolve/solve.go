@@ -120,7 +120,7 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 		if err != nil || dead == nil {
 			return sv, nil, err
 		}
-		if sv.inexact && !set.exact {
+		if sv.inexact && !set.exact && len(sv.order) <= maxExact {
 			set.exact = true
 			continue
 		}
@@ -134,6 +134,11 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 // maxPartial is the number of times that a search starts over since some package
 // is wanted on some targets only, before all are treated as if they were.
 const maxPartial = 6
+
+// maxExact is the number of packages up to which every way is tried in which one
+// could admit a pre-release or yanked version of another. With more of them that
+// takes too long; pip never does it.
+const maxExact = 20
 
 // guessMore admits, of the packages that a proof says are unusable, what is only
 // taken if there is no other way: guessed needs, and versions for older Pythons.
