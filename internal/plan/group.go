@@ -102,8 +102,8 @@ func (p *planner) packageLayers(below int) []Layer {
 	}
 	count := min(buckets, max(1, free/4))
 	size := int64(aloneSize)
-	for p.countFrom(size) > free-count && size < 1<<62 {
-		size *= 2
+	for p.countFrom(size) > free-count && size < 1<<60 {
+		size += size / 4
 	}
 	var out []Layer
 	small := make([]*builder, count)

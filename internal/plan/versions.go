@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func (n *native) newer(o *elfdeps.Object, g elfdeps.VersionGap) (came bool, err 
 	if isLibc(g.Lib) {
 		return false, failf("take a base image with a newer C library", "%s: %q needs %s of %s, the base image has %s", who, o.Real, g.Need, g.Lib, have)
 	}
-	key := g.Lib + "\x00" + o.Real
+	key := need{o.Real, g.Lib}
 	dev := n.devSide()
 	if n.brought[key] == n.rounds {
 		return true, nil
@@ -118,24 +117,4 @@ func olderThan(version string, want ...int) bool {
 		}
 	}
 	return false
-}
-
-// optional are files whose package works without them, for each of which the
-// library is in no image that has not asked for it: numba tries its threading
-// layers one after the other.
-var optional = []string{
-	"numba/np/ufunc/tbbpool.*.so",
-	"numba/np/ufunc/omppool.*.so",
-}
-
-func isOptional(p string) bool {
-	return slices.ContainsFunc(optional, func(pattern string) bool {
-		n := strings.Count(pattern, "/") + 1
-		parts := strings.Split(p, "/")
-		if len(parts) < n {
-			return false
-		}
-		ok, err := path.Match(pattern, strings.Join(parts[len(parts)-n:], "/"))
-		return ok && err == nil
-	})
 }
