@@ -12,27 +12,29 @@ func (p *pkg) admitted(r *python.Requirement) int {
 	if r.URL != "" || r.Specifiers.IsEmpty() {
 		return p.setID(full(int32(len(p.versions))))
 	}
-	ranges := r.Specifiers.Ranges()
-	var s set
-	for i, v := range p.versions {
-		if !ranges.Contains(v) {
-			continue
-		}
-		if n := len(s); n > 0 && s[n-1].hi == int32(i) {
-			s[n-1].hi++
-		} else {
-			s = append(s, span{int32(i), int32(i) + 1})
-		}
+	runs := r.Specifiers.Ranges().Runs(p.versions)
+	s := make(set, len(runs))
+	for i, run := range runs {
+		s[i] = span{run[0], run[1]}
 	}
 	return p.setID(s)
 }
 
 // setID returns the number of a set, the same for equal sets.
 func (p *pkg) setID(s set) int {
-	for i := range p.sets {
-		if p.sets[i].equal(s) {
-			return i
+	if len(s) == 1 {
+		// Almost all sets are one span, and lock-step packages have thousands.
+		if id, ok := p.spans[s[0]]; ok {
+			return id
 		}
+		p.spans[s[0]] = len(p.sets)
+	} else {
+		for _, id := range p.odd {
+			if p.sets[id].equal(s) {
+				return id
+			}
+		}
+		p.odd = append(p.odd, len(p.sets))
 	}
 	p.sets = append(p.sets, s)
 	return len(p.sets) - 1

@@ -51,6 +51,7 @@ type clause struct {
 	left, right *clause
 	// fact is what a clause that was not learned states.
 	fact *fact
+	at   int32 // where it stands in the watch list of its first term
 }
 
 func (c *clause) find(node nodeID) int {

@@ -1,5 +1,7 @@
 package resolve
 
+import "math"
+
 // core is the part of the solver that knows nothing of packages: nodes, clauses,
 // the assignments so far, unit propagation, learning and back-jumping.
 type core struct {
@@ -29,7 +31,14 @@ type nodeState struct {
 	initial set
 	chosen  int32   // the version decided upon, or -1
 	history []int32 // positions in the trail, ascending
-	watch   []*clause
+	watch   []watch
+}
+
+// watch is a clause with a term about the node, and the span outside of which
+// that term is certainly contradicted.
+type watch struct {
+	cl     *clause
+	lo, hi int32
 }
 
 // assignment is a decision, or a term that a clause made necessary.
@@ -86,9 +95,27 @@ func (c *core) newNode(size int32) nodeID {
 // add makes cl known. The caller sees to it that propagation looks at it.
 func (c *core) add(cl *clause) {
 	for i := range cl.terms {
-		n := &c.nodes[cl.terms[i].node]
-		n.watch = append(n.watch, cl)
+		t := &cl.terms[i]
+		n := &c.nodes[t.node]
+		w := watch{cl, math.MinInt32, math.MaxInt32}
+		if !t.neg && len(t.set) > 0 {
+			w.lo, w.hi = t.set[0].lo, t.set[len(t.set)-1].hi
+		}
+		if i == 0 {
+			cl.at = int32(len(n.watch))
+		}
+		n.watch = append(n.watch, w)
 	}
+}
+
+// widen adds version i to the first term of a clause, which thereby says more.
+func (c *core) widen(cl *clause, i int32) {
+	t := &cl.terms[0]
+	t.set = t.set.with(i)
+	n := &c.nodes[t.node]
+	w := &n.watch[cl.at]
+	w.lo, w.hi = min(w.lo, i), max(w.hi, i+1)
+	c.enqueue(t.node)
 }
 
 // enqueue asks for another look at the clauses of a node.
@@ -133,8 +160,15 @@ func (c *core) propagate() *clause {
 // propagateNode looks at the clauses of a node, the latest first as these are
 // the most general ones, and returns one that is violated.
 func (c *core) propagateNode(node nodeID) *clause {
-	for i := len(c.nodes[node].watch) - 1; i >= 0; i-- {
-		cl := c.nodes[node].watch[i]
+	n := &c.nodes[node]
+	for i := len(n.watch) - 1; i >= 0; i-- {
+		w := &n.watch[i]
+		if k := len(n.allowed); k == 0 || w.hi <= n.allowed[0].lo || w.lo >= n.allowed[k-1].hi {
+			if w.lo != math.MinInt32 {
+				continue
+			}
+		}
+		cl := w.cl
 		left, ok := c.unit(cl)
 		if !ok {
 			continue

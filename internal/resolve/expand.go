@@ -1,7 +1,6 @@
 package resolve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -188,8 +187,7 @@ func (s *solver) exclude(v *version, p *presence, i int32) {
 		}
 		s.add(*cl)
 	} else {
-		t := &(*cl).terms[0]
-		t.set = t.set.with(i)
+		s.core.widen(*cl, i)
 	}
 	s.enqueue(v.node)
 }
@@ -327,7 +325,8 @@ func (s *solver) need(v *version, p *presence, i int32, d dep) error {
 	id := b.admitted(d.req)
 	f.admits = b.sets[id]
 	if b.narrow && len(f.admits) == 0 {
-		return s.widen(b)
+		s.setup.wide[b.name] = true
+		return errAgain
 	}
 	f.namesPre = d.req.Specifiers.NamesPrerelease()
 	f.pins = pins(d.req.Specifiers)
@@ -399,8 +398,7 @@ func (s *solver) imply(v *version, p *presence, i int32, g *version, then *term,
 			key.admits = int32(g.pkg.setID(then.set))
 		}
 		if cl := s.merged[key]; cl != nil {
-			cl.terms[0].set = cl.terms[0].set.with(i)
-			s.enqueue(v.node)
+			s.core.widen(cl, i)
 			return
 		}
 	}
@@ -436,7 +434,10 @@ func (s *solver) clear(v *version, i int32) bool {
 	n := &s.nodes[v.node]
 	with := state{required: true, allowed: only(i)}
 	for k := len(n.watch) - 1; k >= 0; k-- {
-		cl := n.watch[k]
+		if w := &n.watch[k]; i < w.lo || i >= w.hi {
+			continue
+		}
+		cl := n.watch[k].cl
 		violated := true
 		for j := range cl.terms {
 			t := &cl.terms[j]
@@ -506,18 +507,36 @@ func (s *solver) addConstraint(v *version, p *presence, c *python.Requirement, o
 	s.enqueue(v.node)
 }
 
-// look asks ahead for the needs of several versions at once.
-func (f *fetcher) lookAt(ctx context.Context, rels []*release) {
-	for _, rel := range rels {
-		f.wait.Add(1)
-		go func() {
-			defer f.wait.Done()
-			select {
-			case f.slots <- struct{}{}:
-				rel.ask(ctx, f.src) //nolint:errcheck // whoever asks next gets it
-				<-f.slots
-			case <-ctx.Done():
+// ahead is after how many tried versions of a package more are asked for ahead.
+const ahead = 4
+
+// mostAhead is how many are asked for at most: enough to keep all requests busy
+// that may be under way, few enough to be no loss when the search turns away.
+const mostAhead = 32
+
+// fetchAhead asks for the needs of the next n versions of v.
+func (s *solver) fetchAhead(v *version, n int) {
+	n = min(n, mostAhead)
+	on := s.present(v)
+	allowed := s.nodes[v.node].allowed
+	lowest := s.req.Options.Prefer == PreferLowest
+	for k := range allowed {
+		p := allowed[k]
+		if !lowest {
+			p = allowed[len(allowed)-1-k]
+		}
+		for d := range p.hi - p.lo {
+			i := p.lo + d
+			if !lowest {
+				i = p.hi - 1 - d
 			}
-		}()
+			if n == 0 {
+				return
+			}
+			n--
+			if rel := v.pkg.release(s.policy, i); s.usable(v.pkg, rel)&on == on {
+				s.fetch.lookAt(s.ctx, rel)
+			}
+		}
 	}
 }

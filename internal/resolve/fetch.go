@@ -224,3 +224,21 @@ func (f *fetcher) guess(s *shelf, r *python.Requirement) int32 {
 	}
 	return -1
 }
+
+// lookAt asks ahead for the needs of a release.
+func (f *fetcher) lookAt(ctx context.Context, rel *release) {
+	if rel.looked {
+		return
+	}
+	rel.looked = true
+	f.wait.Add(1)
+	go func() {
+		defer f.wait.Done()
+		select {
+		case f.slots <- struct{}{}:
+			rel.ask(ctx, f.src) //nolint:errcheck // whoever asks next gets it
+			<-f.slots
+		case <-ctx.Done():
+		}
+	}()
+}

@@ -120,7 +120,8 @@ type release struct {
 	err   error
 
 	// The solver's own notes.
-	deps map[python.Name][]dep // by extra
+	deps   map[python.Name][]dep // by extra
+	looked bool                  // it was asked for ahead
 }
 
 // ask fetches what the version needs, once.

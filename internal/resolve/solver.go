@@ -62,12 +62,12 @@ type nodeInfo struct {
 // pkg is a package that was seen in the search.
 type pkg struct {
 	*shelf
-	seen     int
-	groups   []*version
-	partial  bool
-	sets     []set // those that requirements admit, each once
-	memo     map[string]int
-	override []*python.Requirement
+	seen    int
+	groups  []*version
+	partial bool
+	sets    []set        // those that requirements admit, each once
+	spans   map[span]int // the numbers of those of one span
+	odd     []int        // and of the others
 }
 
 // version is the unknown "which version of a package", on one group of targets.
@@ -86,6 +86,7 @@ type version struct {
 	rank     rank
 	rejected int // how often it was in the way of others, and others in its
 	blamed   int
+	tried    int // versions
 }
 
 // presence is the unknown "is the package wanted on these targets, with this
@@ -185,6 +186,10 @@ func (s *solver) step(v *version) error {
 		return nil
 	}
 	s.stats.Versions++
+	v.tried++
+	if v.tried >= ahead && v.tried%ahead == 0 {
+		s.fetchAhead(v, v.tried)
+	}
 	clear, err := s.expand(v, i)
 	if err != nil || !clear {
 		return err
@@ -208,12 +213,6 @@ func (e *Exhausted) Error() string {
 	return fmt.Sprintf("no answer after %d steps, the last one choosing a version of %s", e.Steps, e.Name)
 }
 
-// widen makes the search start over with all versions of p.
-func (s *solver) widen(p *pkg) error {
-	s.setup.wide[p.name] = true
-	return errAgain
-}
-
 // load returns a package that a requirement speaks of.
 func (s *solver) load(r *python.Requirement) (*pkg, error) {
 	if p := s.pkgs[r.Name]; p != nil {
@@ -232,7 +231,7 @@ func (s *solver) load(r *python.Requirement) (*pkg, error) {
 			return nil, err
 		}
 	}
-	p := &pkg{shelf: shelf, seen: len(s.order), memo: make(map[string]int)}
+	p := &pkg{shelf: shelf, seen: len(s.order), spans: make(map[span]int)}
 	p.partial = s.setup.allPartial || s.setup.partial[r.Name]
 	s.pkgs[r.Name] = p
 	s.order = append(s.order, p)
