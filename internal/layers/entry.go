@@ -242,5 +242,5 @@ func (k keyHash) number(n int64) {
 
 func (k keyHash) text(s string) {
 	k.number(int64(len(s)))
-	io.WriteString(k.h, s)
+	k.h.Write([]byte(s))
 }

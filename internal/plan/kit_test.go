@@ -84,15 +84,15 @@ func (c content) Open() (io.ReadCloser, error) {
 
 func (tt *treeText) line(line string) {
 	words := strings.Fields(line)
-	switch {
-	case words[0] == "@python":
+	switch words[0] {
+	case "@python":
 		tt.python(words[1:])
 		return
-	case words[0] == "@owned":
+	case "@owned":
 		fmt.Fprintf(&tt.dpkg, "Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: amd64\n\n", words[1], words[2])
 		tt.file("var/lib/dpkg/info/"+words[1]+".list", "/"+strings.Join(words[3:], "\n/")+"\n")
 		return
-	case words[0] == "@dist":
+	case "@dist":
 		tt.dists = append(tt.dists, strings.Join(words[1:], " "))
 		return
 	}
@@ -215,7 +215,7 @@ func (tt *treeText) python(words []string) {
 	} else {
 		tt.line(triplet + "/libc.so.6 elf soname=libc.so.6 def=GLIBC_2.2.5,GLIBC_2.34,GLIBC_2.36")
 	}
-	f := tt.file("usr/"+strings.Replace(loader, "lib64", "lib64", 1), "the loader")
+	f := tt.file("usr/"+loader, "the loader")
 	version := "2.36"
 	if facts.Family == "musl" {
 		version = "1.2.3"

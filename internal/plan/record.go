@@ -72,7 +72,9 @@ func recordText(list []*files.File, record string) []byte {
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
-	w.WriteAll(rows) // a bytes.Buffer takes everything
+	if err := w.WriteAll(rows); err != nil {
+		panic("csv into a buffer: " + err.Error())
+	}
 	return b.Bytes()
 }
 
