@@ -8,9 +8,9 @@ const (
 	maxBytes = 64 << 30
 	// maxEntries is the most entries that the layers of an image may have.
 	maxEntries = 2_000_000
-	// maxFactsBytes is the most that is remembered of an image: 200 bytes for each
+	// maxFactsBytes is the most that is remembered of an image: 80 bytes for each
 	// of the most entries. Images with 80,000 files need 30 MB.
-	maxFactsBytes = 400 << 20
+	maxFactsBytes = 160 << 20
 	// maxKept is the most content that a layer, and four times that an image, may have
 	// kept in memory; what is beyond is read again when it is opened.
 	maxKept = 32 << 20

@@ -15,6 +15,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/gunzip"
 )
 
 // memory is a store of one blob.
@@ -173,6 +174,28 @@ func FuzzParseReference(f *testing.F) {
 		}
 		if (r.registry != nil) != (r.scheme == schemeRegistry) || r.scheme != "" && r.registry == nil && r.path == "" {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func FuzzDecodePoints(f *testing.F) {
+	r := newRecorder()
+	h := sha256.New()
+	r.found(gunzip.Point{In: 80, Out: 100, Window: "window"})
+	r.found(gunzip.Point{In: 800, Out: 1000, Window: strings.Repeat("w", 32<<10)})
+	r.write(h, 0, make([]byte, 2000))
+	good := r.bytes()
+	if list := decodePoints(good); len(list) != 3 || list[1].Window != "window" || list[2].Out != 1000 || len(list[2].state) < 32 {
+		f.Fatalf("%d points", len(list))
+	}
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list := decodePoints(data)
+		for i := 1; i < len(list); i++ {
+			if list[i].Out <= list[i-1].Out || list[i].In < list[i-1].In {
+				t.Errorf("%+v", list)
+			}
 		}
 	})
 }

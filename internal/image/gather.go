@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -151,10 +150,7 @@ func (l *layer) copyOut(ctx context.Context, list []*pick, out *os.File) error {
 			err = blame(st.cause(err))
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("layer %s: %w", l.desc.Digest, err)
-	}
-	return nil
+	return l.named(err)
 }
 
 func (s *stream) copyOut(list []*pick, out *os.File) error {

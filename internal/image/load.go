@@ -15,6 +15,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/r-seed-1713b764/distill/internal/cache"
 )
 
 const (
@@ -33,6 +35,14 @@ type layer struct {
 	source *Source
 	budget *budget
 	facts  *facts
+}
+
+// named puts the layer before an error that is about its content.
+func (l *layer) named(err error) error {
+	if err == nil || errors.Is(err, cache.ErrFolder) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("layer %s: %w", l.desc.Digest, err)
 }
 
 // load reads one platform.
@@ -68,7 +78,7 @@ func (s *Source) load(ctx context.Context, v variant) (*Image, error) {
 	var tree overlay
 	for _, l := range img.layers {
 		if err := tree.add(l); err != nil {
-			return nil, fmt.Errorf("layer %s: %w", l.desc.Digest, err)
+			return nil, l.named(err)
 		}
 		l.facts, l.budget = nil, new(budget) // the tree has what is left of them
 	}
@@ -95,10 +105,7 @@ func (s *Source) loadLayers(ctx context.Context, img *Image) error {
 	g.SetLimit(cap(s.slots))
 	for _, l := range order {
 		g.Go(func() error {
-			if err := s.loadLayer(ctx, l, progress); err != nil {
-				return fmt.Errorf("layer %s: %w", l.desc.Digest, err)
-			}
-			return nil
+			return l.named(s.loadLayer(ctx, l, progress))
 		})
 	}
 	return g.Wait()
