@@ -27,7 +27,7 @@ func newBuild(a *app) *cobra.Command {
 	f.StringVar(&o.Onto, "onto", "", "slim base `IMAGE` that is built upon (default NAME:TAG-slim, then NAME-slim:TAG)")
 	registerRequirements(f, &o.Requirements)
 	registerPublish(f, &o.Publish)
-	f.StringVar(&o.Lock, "lock", "", "also write what was chosen to the lock `FILE`")
+	registerPins(f, &o.Pins, "lock `FILE`: what it pins is kept, and it is written anew")
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
 	registerImage(f, &img)

@@ -38,6 +38,14 @@ func registerRequirements(f *pflag.FlagSet, o *distill.RequirementOptions) {
 	f.BoolVar(&o.RequireHashes, "require-hashes", false, "refuse a requirement without a hash")
 }
 
+// registerPins adds what an earlier lock counts for.
+func registerPins(f *pflag.FlagSet, o *distill.PinOptions, what string) {
+	f.StringVar(&o.Lock, "lock", "", what)
+	f.BoolVar(&o.Locked, "locked", false, "fail if the lock would change, and show how")
+	f.BoolVarP(&o.Upgrade, "upgrade", "U", false, "keep nothing of the lock")
+	f.StringArrayVarP(&o.UpgradePackages, "upgrade-package", "P", nil, "keep all of the lock but `NAME` (repeatable)")
+}
+
 // registerIndex adds where packages come from.
 func registerIndex(f *pflag.FlagSet, o *distill.IndexOptions) {
 	f.StringVar(&o.IndexURL, "index-url", "", "package index `URL` (default PyPI)")

@@ -18,15 +18,20 @@ func newLock(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.From, "from", "", "development `IMAGE` whose interpreters and packages count")
 	registerRequirements(f, &o.Requirements)
+	f.StringVar(&o.Onto, "onto", "", "slim base `IMAGE` that the packages shall run on (default: the development image)")
+	registerPins(f, &o.Pins, "earlier lock `FILE` whose pins are kept (default: that of --output)")
 	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE`, - for stdout")
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
 	var insecure bool
 	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return []string{o.From} }}, &o.Index)
+		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return []string{o.From, o.Onto} }}, &o.Index)
 		if err != nil {
 			return err
+		}
+		if o.Pins.Lock == "" && o.Output != "-" {
+			o.Pins.Lock = o.Output
 		}
 		res, err := distill.Lock(c.Context(), h, o)
 		if err != nil {

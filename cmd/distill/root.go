@@ -56,7 +56,7 @@ func version() string {
 var (
 	comingCommands = []string{"audit", "explain", "diff", "verify", "rebase", "bundle"}
 	comingFlags    = []string{
-		"locked", "upgrade", "upgrade-package", "build-engine", "wheel-cache", "app", "compile", "sbom", "provenance",
+		"build-engine", "wheel-cache", "app", "compile", "sbom", "provenance",
 		"sign-key", "attest-in-index", "mirror", "report",
 	}
 )

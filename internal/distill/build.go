@@ -10,6 +10,7 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/publish"
+	"github.com/r-seed-1713b764/distill/internal/pylock"
 )
 
 // Build makes the slim image: it reads both images, resolves, chooses, plans,
@@ -20,6 +21,10 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		return nil, usagef("name the development image: --from REF", "there is no image to read")
 	}
 	a, err := ask(ctx, h, o.Requirements)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readPins(o.Pins)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +40,18 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		return nil, err
 	}
 	defer in.close()
-	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, in.sides())
+	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, p, in.sides())
 	if err != nil {
 		return nil, err
+	}
+	var lock *pylock.Lock
+	if o.Pins.Lock != "" {
+		if lock, err = newLock(ctx, r, in.from, in.onto); err != nil {
+			return nil, err
+		}
+		if err := p.check(o.Pins, lock); err != nil {
+			return nil, err
+		}
 	}
 	laid, err := h.lay(ctx, in, r, o.Image)
 	if err != nil {
@@ -47,12 +61,8 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Lock != "" {
-		text, err := lockText(ctx, r, in.from, in.onto)
-		if err != nil {
-			return nil, err
-		}
-		if err := WriteFile(o.Lock, text); err != nil {
+	if lock != nil && !o.Pins.Locked {
+		if err := WriteFile(o.Pins.Lock, lock.Text()); err != nil {
 			return nil, err
 		}
 	}

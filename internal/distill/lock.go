@@ -17,24 +17,29 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := readPins(o.Pins)
+	if err != nil {
+		return nil, err
+	}
+	var images lockImages
+	defer images.close()
 	var r *resolved
-	var from *image.Source
 	if o.From != "" {
-		r, from, err = h.lockImage(ctx, a, o)
-		if from != nil {
-			defer from.Close()
-		}
+		r, err = h.lockImage(ctx, a, p, o, &images)
 	} else {
-		r, err = h.lockTargets(ctx, a, o)
+		r, err = h.lockTargets(ctx, a, p, o)
 	}
 	if err != nil {
 		return nil, err
 	}
-	text, err := lockText(ctx, r, from, nil)
+	lock, err := newLock(ctx, r, images.from, images.onto)
 	if err != nil {
 		return nil, err
 	}
-	res := &LockResult{Packages: len(r.Picks), Text: text}
+	if err := p.check(o.Pins, lock); err != nil {
+		return nil, err
+	}
+	res := &LockResult{Packages: len(r.Picks), Text: lock.Text()}
 	for _, s := range r.Splits {
 		if res.Split == nil {
 			res.Split = map[string]string{}
@@ -43,40 +48,59 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	}
 	if o.Output != "-" {
 		res.Path = o.Output
-		if err := WriteFile(o.Output, text); err != nil {
+		if err := WriteFile(o.Output, res.Text); err != nil {
 			return nil, err
 		}
 	}
 	return res, nil
 }
 
-// lockImage resolves for the interpreters of a development image.
-func (h *Host) lockImage(ctx context.Context, a *asked, o LockOptions) (*resolved, *image.Source, error) {
-	from, err := image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline))
-	if err != nil {
-		return nil, nil, err
+// lockImages are the images that a lock was made for; both may be nil.
+type lockImages struct{ from, onto *image.Source }
+
+func (i *lockImages) close() {
+	for _, s := range []*image.Source{i.from, i.onto} {
+		if s != nil {
+			s.Close()
+		}
 	}
-	platforms, err := choosePlatforms(h, o.Choice.Platforms, from)
-	if err != nil {
-		return nil, from, err
+}
+
+// lockImage resolves for the interpreters of the base image, or of the
+// development image if no base is named.
+func (h *Host) lockImage(ctx context.Context, a *asked, p *pins, o LockOptions, images *lockImages) (*resolved, error) {
+	if o.Onto != "" {
+		in, err := h.readInputs(ctx, BuildOptions{From: o.From, Onto: o.Onto, Index: o.Index, Choice: o.Choice})
+		if err != nil {
+			return nil, err
+		}
+		images.from, images.onto = in.from, in.onto
+		return h.resolveFor(ctx, a, o.Index, o.Choice, p, in.sides())
 	}
-	all, err := h.readAll(ctx, from, platforms, stepDev)
+	var err error
+	if images.from, err = image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline)); err != nil {
+		return nil, err
+	}
+	platforms, err := choosePlatforms(h, o.Choice.Platforms, images.from)
 	if err != nil {
-		return nil, from, err
+		return nil, err
+	}
+	all, err := h.readAll(ctx, images.from, platforms, stepDev)
+	if err != nil {
+		return nil, err
 	}
 	s := sides{platforms: platforms}
 	for _, one := range all {
 		if one.env.Python == nil {
-			return nil, from, unsupportedf("", "%s for %s has no Python", o.From, one.env.Platform)
+			return nil, unsupportedf("", "%s for %s has no Python", o.From, one.env.Platform)
 		}
 		s.dev = append(s.dev, one.env)
 	}
-	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, s)
-	return r, from, err
+	return h.resolveFor(ctx, a, o.Index, o.Choice, p, s)
 }
 
 // lockTargets resolves for interpreters that are only described.
-func (h *Host) lockTargets(ctx context.Context, a *asked, o LockOptions) (*resolved, error) {
+func (h *Host) lockTargets(ctx context.Context, a *asked, p *pins, o LockOptions) (*resolved, error) {
 	if o.Choice.PythonVersion == "" || o.Choice.Libc == "" {
 		return nil, usagef("name an image with --from, or describe one with --python-version 3.11 --libc glibc-2.36",
 			"it is not known what the packages shall run on")
@@ -98,10 +122,10 @@ func (h *Host) lockTargets(ctx context.Context, a *asked, o LockOptions) (*resol
 		return nil, err
 	}
 	var targets []resolve.Target
-	for _, p := range platforms {
-		targets = append(targets, describedTarget(p, full, libc))
+	for _, one := range platforms {
+		targets = append(targets, describedTarget(one, full, libc))
 	}
-	return h.resolveTargets(ctx, a, o.Index, o.Choice, targets, nil, nil)
+	return h.resolveTargets(ctx, a, o.Index, o.Choice, p, targets, nil, nil)
 }
 
 // fullVersion reads --python-version; X.Y means X.Y.0, as with uv, so that what

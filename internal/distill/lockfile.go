@@ -14,9 +14,9 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/resolve"
 )
 
-// lockText writes a resolution as pylock.toml. Files whose index gives no sound
+// newLock turns a resolution into a lock. Files whose index gives no sound
 // hash are fetched, so that the lock has one.
-func lockText(ctx context.Context, r *resolved, from, onto *image.Source) ([]byte, error) {
+func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pylock.Lock, error) {
 	digests, err := r.digests(ctx, pylock.Unhashed(r.Resolution))
 	if err != nil {
 		return nil, err
@@ -30,11 +30,7 @@ func lockText(ctx context.Context, r *resolved, from, onto *image.Source) ([]byt
 			m.Images = append(m.Images, pylock.Image{Role: i.role, Reference: lockReference(i.s), Digest: i.s.Digest.String()})
 		}
 	}
-	l, err := pylock.From(r.Resolution, m)
-	if err != nil {
-		return nil, err
-	}
-	return l.Text(), nil
+	return pylock.From(r.Resolution, m)
 }
 
 // lockReference is the name of an image as others can use it: of a folder only

@@ -70,12 +70,13 @@ type BuildOptions struct {
 	Choice       ChoiceOptions
 	Image        ImageOptions
 	Publish      PublishOptions
-	Lock         string // file to write the lock to, "" for none
+	Pins         PinOptions // the lock is written anew after a build
 }
 
 // LockOptions are the options of Lock.
 type LockOptions struct {
-	From         string
+	From, Onto   string // Onto may be "": the development image alone counts
+	Pins         PinOptions
 	Requirements RequirementOptions
 	Index        IndexOptions
 	Choice       ChoiceOptions

@@ -19,7 +19,7 @@ type resolved struct {
 }
 
 // resolveFor picks versions and artifacts for the environments.
-func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, s sides) (*resolved, error) {
+func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, p *pins, s sides) (*resolved, error) {
 	var targets []resolve.Target
 	for i, p := range s.platforms {
 		run := s.dev[i].Python // the interpreter that will run the packages
@@ -28,7 +28,7 @@ func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, cho
 		}
 		targets = append(targets, target(platformName(p), run))
 	}
-	return h.resolveTargets(ctx, a, index, choice, targets, s.dev, s.base)
+	return h.resolveTargets(ctx, a, index, choice, p, targets, s.dev, s.base)
 }
 
 func target(name string, py *inspect.Interpreter) resolve.Target {
@@ -37,7 +37,7 @@ func target(name string, py *inspect.Interpreter) resolve.Target {
 
 // resolveTargets picks versions and artifacts; dev and base may be nil where
 // no image counts.
-func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions,
+func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, p *pins,
 	targets []resolve.Target, dev, base []*inspect.Environment,
 ) (*resolved, error) {
 	client, err := h.client(index, a.options)
@@ -48,6 +48,7 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	if err != nil {
 		return nil, err
 	}
+	opts.Locked = p.preferences(targets)
 	h.Teller.Step("", "resolving")
 	r, err := resolve.Solve(ctx, newSource(client, dev, base), resolve.Request{
 		Targets:      targets,

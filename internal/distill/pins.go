@@ -1,0 +1,169 @@
+package distill
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/pylock"
+	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
+)
+
+// PinOptions say what an earlier lock counts for.
+type PinOptions struct {
+	Lock            string // file of the lock, "" for none
+	Locked          bool   // fail where the lock would change
+	Upgrade         bool   // nothing of it is kept
+	UpgradePackages []string
+}
+
+// maxLock bounds a lock file; one of 2,000 packages has some 10 MB.
+const maxLock = 64 << 20
+
+// pins are the picks of an earlier lock. The nil pointer pins nothing.
+type pins struct {
+	file string
+	lock *pylock.Lock
+	drop []python.Name
+}
+
+// readPins reads an earlier lock. A file that is not there pins nothing, unless
+// it must not change.
+func readPins(o PinOptions) (*pins, error) {
+	if o.Lock == "" {
+		if o.Locked {
+			return nil, usagef("name the lock: --lock pylock.toml", "--locked needs a lock")
+		}
+		return nil, nil
+	}
+	text, err := readBounded(o.Lock, maxLock)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !o.Locked:
+		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Failure{Kind: Locked, Text: o.Lock + " does not exist, and --locked is set", Hint: hints("make it first: distill lock")}
+	case err != nil:
+		return nil, usagef("", "%s: %v", o.Lock, err)
+	case o.Upgrade && !o.Locked:
+		return nil, nil
+	}
+	l, err := pylock.Read(text)
+	if err != nil {
+		return nil, &Failure{Kind: Damaged, Text: o.Lock, Cause: err}
+	}
+	p := &pins{file: o.Lock, lock: l}
+	for _, n := range o.UpgradePackages {
+		name, err := python.ParseName(n)
+		if err != nil {
+			return nil, usagef("", "--upgrade-package: %v", err)
+		}
+		p.drop = append(p.drop, name)
+	}
+	return p, nil
+}
+
+// preferences are the pins as the resolver wants them.
+func (p *pins) preferences(targets []resolve.Target) []resolve.Preference {
+	if p == nil {
+		return nil
+	}
+	return slices.DeleteFunc(p.lock.Preferences(targets), func(x resolve.Preference) bool { return slices.Contains(p.drop, x.Name) })
+}
+
+// check is the error for a new lock that differs from the one which must not
+// change. Images count only if both locks name one in that role.
+func (p *pins) check(o PinOptions, now *pylock.Lock) error {
+	if p == nil || !o.Locked {
+		return nil
+	}
+	a, b := comparable(p.lock, now), comparable(now, p.lock)
+	if bytes.Equal(a.Text(), b.Text()) {
+		return nil
+	}
+	changes := lockChanges(a, b)
+	if len(changes) > maxShownChanges {
+		changes = append(changes[:maxShownChanges], fmt.Sprintf("... and %d more", len(changes)-maxShownChanges))
+	}
+	return &Failure{
+		Kind: Locked,
+		Text: fmt.Sprintf("%s is out of date:\n  %s", o.Lock, strings.Join(changes, "\n  ")),
+		Hint: hints("run it without --locked to bring the lock up to date"),
+	}
+}
+
+// maxShownChanges keeps the error within a screen.
+const maxShownChanges = 15
+
+// comparable is l without the images that other does not name.
+func comparable(l, other *pylock.Lock) *pylock.Lock {
+	c := *l
+	c.Distill.Images = slices.DeleteFunc(slices.Clone(l.Distill.Images), func(i pylock.Image) bool {
+		return !slices.ContainsFunc(other.Distill.Images, func(j pylock.Image) bool { return j.Role == i.Role })
+	})
+	for i := range c.Distill.Images {
+		c.Distill.Images[i].Reference = "" // the digest counts
+	}
+	return &c
+}
+
+// lockChanges says in one line each what differs between two locks.
+func lockChanges(a, b *pylock.Lock) []string {
+	var out []string
+	for _, i := range a.Distill.Images {
+		for _, j := range b.Distill.Images {
+			if i.Role == j.Role && i.Digest != j.Digest {
+				out = append(out, fmt.Sprintf("image (--%s): %s -> %s", i.Role, i.Digest, j.Digest))
+			}
+		}
+	}
+	old, now := versionsOf(a), versionsOf(b)
+	for _, name := range slices.Sorted(mapKeys(old)) {
+		if _, ok := now[name]; !ok {
+			out = append(out, fmt.Sprintf("%s %s: no longer needed", name, old[name]))
+		}
+	}
+	for _, name := range slices.Sorted(mapKeys(now)) {
+		switch was, ok := old[name]; {
+		case !ok:
+			out = append(out, fmt.Sprintf("%s %s: new", name, now[name]))
+		case was != now[name]:
+			out = append(out, fmt.Sprintf("%s: %s -> %s", name, was, now[name]))
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "the same versions, but files, their hashes, or who wants them")
+	}
+	return out
+}
+
+// versionsOf are the versions of each project, as text.
+func versionsOf(l *pylock.Lock) map[string]string {
+	out := map[string]string{}
+	for _, list := range [][]*pylock.Package{l.Packages, l.Distill.Image} {
+		for _, p := range list {
+			v := "unknown"
+			if p.Version != nil {
+				v = p.Version.String()
+			}
+			if was, ok := out[string(p.Name)]; ok && was != v {
+				v = was + " and " + v
+			}
+			out[string(p.Name)] = v
+		}
+	}
+	return out
+}
+
+func mapKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
