@@ -125,34 +125,49 @@ func joinOptions(a, b python.RequirementsOptions) python.RequirementsOptions {
 	return a
 }
 
+// joinFormats joins what two places say. Names that one of them takes out of its
+// :all: stay out only if the other does not ask for them.
 func joinFormats(a, b python.FormatControl) python.FormatControl {
-	a.All = a.All || b.All
-	a.Names = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a.Names), b.Names...))))
-	return a
-}
-
-// formats reads the values of --no-binary and --only-binary: names, :all: and
-// :none:, later ones over earlier ones.
-func formats(flag string, values []string) (python.FormatControl, error) {
-	var out python.FormatControl
-	for _, v := range values {
-		for part := range strings.SplitSeq(v, ",") {
-			switch part = strings.TrimSpace(part); part {
-			case "":
-			case ":all:":
-				out = python.FormatControl{All: true}
-			case ":none:":
-				out = python.FormatControl{}
-			default:
-				n, err := python.ParseName(part)
-				if err != nil {
-					return out, usagef("", "%s: %v", flag, err)
-				}
-				out = joinFormats(out, python.FormatControl{Names: []python.Name{n}})
+	out := python.FormatControl{All: a.All || b.All, Names: union(a.Names, b.Names)}
+	for _, c := range []struct{ one, other python.FormatControl }{{a, b}, {b, a}} {
+		for _, n := range c.one.Except {
+			if !c.other.Has(n) {
+				out.Except = append(out.Except, n)
 			}
 		}
 	}
-	return out, nil
+	out.Except = union(out.Except, nil)
+	return out
+}
+
+// excludeFormats takes the names that one option gives out of the other's
+// :all:, as pip does: --only-binary :all: with --no-binary h5py builds h5py.
+func excludeFormats(a, b *python.FormatControl) {
+	if a.All != b.All {
+		if b.All {
+			a, b = b, a
+		}
+		a.Except = union(a.Except, b.Names)
+	}
+}
+
+func union(a, b []python.Name) []python.Name {
+	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(a), b...))))
+}
+
+// formats reads the values of --no-binary and --only-binary.
+func formats(noBinary, onlyBinary []string) (no, only python.FormatControl, err error) {
+	var options [][2]string
+	for _, v := range noBinary {
+		options = append(options, [2]string{"no-binary", v})
+	}
+	for _, v := range onlyBinary {
+		options = append(options, [2]string{"only-binary", v})
+	}
+	if no, only, err = python.FormatControls(options...); err != nil {
+		err = usagef("", "--no-binary, --only-binary: %v", err)
+	}
+	return no, only, err
 }
 
 func hintsOf(err error) []string {

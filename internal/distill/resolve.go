@@ -73,14 +73,12 @@ func resolveOptions(a *asked, index IndexOptions, c ChoiceOptions) (resolve.Opti
 	if o.ExcludeNewer, err = cutoff(index.ExcludeNewer); err != nil {
 		return o, err
 	}
-	if o.NoBinary, err = formats("--no-binary", c.NoBinary); err != nil {
-		return o, err
-	}
-	if o.OnlyBinary, err = formats("--only-binary", c.OnlyBinary); err != nil {
+	if o.NoBinary, o.OnlyBinary, err = formats(c.NoBinary, c.OnlyBinary); err != nil {
 		return o, err
 	}
 	o.NoBinary = joinFormats(o.NoBinary, a.options.NoBinary)
 	o.OnlyBinary = joinFormats(o.OnlyBinary, a.options.OnlyBinary)
+	excludeFormats(&o.NoBinary, &o.OnlyBinary)
 	switch c.Prefer {
 	case "", "image":
 	case "newest":

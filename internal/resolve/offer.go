@@ -13,28 +13,12 @@ type policy struct {
 	targets  []Target
 	sources  []ArtifactKind
 	newer    time.Time
-	noBinary nameFilter
-	noBuild  nameFilter
+	noBinary python.FormatControl
+	noBuild  python.FormatControl
 	// hashes holds, for a name, the sets of which each file must match one hash.
 	hashes        map[python.Name][]map[string][]string
 	requireHashes bool
 }
-
-// nameFilter is a set of names, or all.
-type nameFilter struct {
-	all   bool
-	names map[python.Name]bool
-}
-
-func newNameFilter(all bool, c python.FormatControl) nameFilter {
-	f := nameFilter{all: all || c.All, names: make(map[python.Name]bool, len(c.Names))}
-	for _, n := range c.Names {
-		f.names[n] = true
-	}
-	return f
-}
-
-func (f *nameFilter) has(n python.Name) bool { return f.all || f.names[n] }
 
 func newPolicy(req *Request) *policy {
 	o := &req.Options
@@ -42,10 +26,13 @@ func newPolicy(req *Request) *policy {
 		targets:       req.Targets,
 		sources:       o.Sources,
 		newer:         o.ExcludeNewer,
-		noBinary:      newNameFilter(false, o.NoBinary),
-		noBuild:       newNameFilter(o.NoBuild, o.OnlyBinary),
+		noBinary:      o.NoBinary,
+		noBuild:       o.OnlyBinary,
 		hashes:        make(map[python.Name][]map[string][]string),
 		requireHashes: o.RequireHashes,
+	}
+	if o.NoBuild {
+		p.noBuild = python.FormatControl{All: true}
 	}
 	if len(p.sources) == 0 {
 		p.sources = []ArtifactKind{ImageFiles, Wheel, Sdist}
@@ -182,14 +169,14 @@ func (p *policy) refuse(name python.Name, a *Artifact, target int) refusal {
 		}
 		return fits
 	case Wheel:
-		if p.noBinary.has(name) {
+		if p.noBinary.Has(name) {
 			return binaryOff
 		}
 		if _, ok := p.targets[target].Tags.Rank(a.WheelName); !ok {
 			return wrongTags
 		}
 	case Sdist:
-		if p.noBuild.has(name) {
+		if p.noBuild.Has(name) {
 			return buildOff
 		}
 	}
