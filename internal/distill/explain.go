@@ -1,0 +1,164 @@
+package distill
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/pylock"
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Explanation is why one version of a project is in a lock.
+type Explanation struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Wanted holds "who: with which bounds", requirement lines first.
+	Wanted []string `json:"wanted"`
+	// Chain is the shortest way from a requirement line to the project.
+	Chain []string `json:"chain"`
+	// Files are the ways it gets onto each platform, in the order of the lock.
+	Files []ExplainedFile `json:"files"`
+	// Passed holds the preferred versions that were not taken, with the reason.
+	Passed []string `json:"passed,omitempty"`
+	Extras []string `json:"extras,omitempty"`
+	Note   string   `json:"note,omitempty"`
+}
+
+// ExplainedFile is the way a project gets onto one platform.
+type ExplainedFile struct {
+	Platform string `json:"platform"`
+	From     string `json:"from"` // "image", "wheel", "build"
+	File     string `json:"file,omitempty"`
+	Size     int64  `json:"size,omitempty"`
+	SHA256   string `json:"sha256,omitempty"`
+}
+
+// Explain tells why a project is in the lock called file: one explanation for
+// each of its versions.
+func Explain(file, what string) ([]Explanation, error) {
+	l, err := readLock(file)
+	if err != nil {
+		return nil, err
+	}
+	name, err := python.ParseName(what)
+	if err != nil {
+		return nil, usagef("name a project of the lock", "%q is no project name", what)
+	}
+	all := slices.Concat(l.Packages, l.Distill.Image)
+	var out []Explanation
+	for _, p := range all {
+		if p.Name == name {
+			out = append(out, explain(l, all, p))
+		}
+	}
+	if len(out) == 0 {
+		return nil, usagef(similarName(all, name), "%s is not in %s", name, file)
+	}
+	return out, nil
+}
+
+// readLock reads a lock that must be there.
+func readLock(file string) (*pylock.Lock, error) {
+	text, err := readBounded(file, maxLock)
+	if err != nil {
+		return nil, usagef("", "%s: %v", file, err)
+	}
+	l, err := pylock.Read(text)
+	if err != nil {
+		return nil, &Failure{Kind: Damaged, Text: file, Cause: err}
+	}
+	return l, nil
+}
+
+func explain(l *pylock.Lock, all []*pylock.Package, p *pylock.Package) Explanation {
+	e := Explanation{
+		Name: string(p.Name), Version: versionText(p), Wanted: p.Distill.WantedBy, Passed: p.Distill.Passed, Note: p.Distill.Note,
+		Chain: chain(all, p),
+	}
+	for _, x := range p.Distill.Extras {
+		e.Extras = append(e.Extras, string(x))
+	}
+	for _, platform := range l.Distill.Platforms {
+		on, ok := p.Distill.On[platform]
+		if !ok {
+			continue
+		}
+		f := ExplainedFile{Platform: platform, From: "wheel", File: on}
+		switch {
+		case on == pylock.FromImage:
+			f.From, f.File = "image", ""
+		case !strings.HasSuffix(on, ".whl"):
+			f.From = "build"
+		}
+		for _, w := range lockFiles(p) {
+			if w.Name == on {
+				f.Size, f.SHA256 = w.Size, w.Hashes["sha256"]
+			}
+		}
+		e.Files = append(e.Files, f)
+	}
+	return e
+}
+
+// lockFiles are all files of an entry.
+func lockFiles(p *pylock.Package) []pylock.File {
+	out := slices.Clone(p.Wheels)
+	for _, f := range []*pylock.File{p.Sdist, p.Archive} {
+		if f != nil {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+func versionText(p *pylock.Package) string {
+	if p.Version == nil {
+		return "unknown"
+	}
+	return p.Version.String()
+}
+
+// chain finds the shortest way from a requirement to p along wanted-by, whose
+// lines begin with "NAME VERSION:" for packages.
+func chain(all []*pylock.Package, p *pylock.Package) []string {
+	byTitle := map[string]*pylock.Package{}
+	for _, q := range all {
+		byTitle[string(q.Name)+" "+versionText(q)] = q
+	}
+	type step struct {
+		p    *pylock.Package
+		path []string
+	}
+	seen := map[*pylock.Package]bool{p: true}
+	for queue := []step{{p, []string{string(p.Name) + " " + versionText(p)}}}; len(queue) > 0; queue = queue[1:] {
+		s := queue[0]
+		for _, line := range s.p.Distill.WantedBy {
+			who, _, _ := strings.Cut(line, ": ")
+			parent := byTitle[who]
+			if parent == nil {
+				return append([]string{line}, s.path...)
+			}
+			if !seen[parent] {
+				seen[parent] = true
+				queue = append(queue, step{parent, append([]string{who}, s.path...)})
+			}
+		}
+	}
+	return nil
+}
+
+// similarName is a hint with the names that look like the one asked for.
+func similarName(all []*pylock.Package, name python.Name) string {
+	var near []string
+	for _, p := range all {
+		if strings.Contains(string(p.Name), string(name)) || strings.Contains(string(name), string(p.Name)) {
+			near = append(near, string(p.Name))
+		}
+	}
+	if len(near) == 0 {
+		return fmt.Sprintf("the lock has %d projects; none of them is called like it", len(all))
+	}
+	slices.Sort(near)
+	return "there is " + strings.Join(slices.Compact(near), ", ")
+}
