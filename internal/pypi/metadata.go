@@ -163,25 +163,30 @@ func (c *Client) offeredMetadata(ctx context.Context, f File) ([]byte, error) {
 func condense(b []byte) []byte {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	var out []byte
-	keep := false
+	keep, field := false, false
 	for len(b) > 0 {
 		var line []byte
 		line, b = cutLine(b)
-		if len(line) == 0 {
-			break // the description follows
-		}
-		if line[0] != ' ' && line[0] != '\t' {
+		folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t')
+		if !folded {
 			colon := bytes.IndexByte(line, ':')
-			if colon <= 0 || bytes.ContainsAny(line[:colon], " \t") {
-				break
+			if field = isField(line[:max(colon, 0)]); field {
+				keep = isKept(line[:colon])
 			}
-			keep = isKept(line[:colon])
+		}
+		if !field {
+			break // the description follows
 		}
 		if keep {
 			out = append(append(out, line...), '\n')
 		}
 	}
 	return out
+}
+
+// isField tells whether a line may begin like this to be a header (RFC 5322).
+func isField(key []byte) bool {
+	return len(key) > 0 && !bytes.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // cutLine takes the first line off, which ends with LF, CR LF or CR.
