@@ -1,0 +1,81 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// split reports projects whose versions differ between platforms.
+var split = Rule{
+	Code: "split", Severity: Low,
+	Title: "The platforms have different versions of a package",
+	Help:  "What was tested on one platform is not what runs on the other. Pin a version that all platforms have.",
+	check: checkSplit,
+}
+
+func checkSplit(f *Facts) []Finding {
+	var order []python.Name
+	items := map[python.Name][]*Item{}
+	for _, i := range f.Items {
+		if i.Version == nil || len(i.On) == 0 {
+			continue
+		}
+		if items[i.Name] == nil {
+			order = append(order, i.Name)
+		}
+		items[i.Name] = append(items[i.Name], i)
+	}
+	var out []Finding
+	for _, name := range order {
+		list := items[name]
+		if on, text := f.versionsOn(list); on != nil {
+			fix := "pin a version that all of them have"
+			if l := f.Index[name]; l != nil && !l.Missing {
+				if v, ok := l.versionWithWheels(f.Targets, on, true, anyVersion); ok {
+					fix = v.String() + " has wheels for all of them"
+				}
+			}
+			x := f.finding(list[0], on, "its versions differ: "+text, fix)
+			x.Version = ""
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// versionsOn tells which version each target has; on is nil if all that have one
+// have the same. Of several on one target the first counts.
+func (f *Facts) versionsOn(list []*Item) (on []int, text string) {
+	first := map[int]*Item{}
+	for _, i := range list {
+		for _, t := range i.On {
+			if first[t] == nil {
+				first[t] = i
+			}
+		}
+	}
+	on = slices.Sorted(mapKeys(first))
+	differ := false
+	var parts []string
+	for _, t := range on {
+		differ = differ || !first[t].Version.Equal(*first[on[0]].Version)
+		parts = append(parts, f.Targets[t].Name+" "+first[t].Version.String())
+	}
+	if !differ {
+		return nil, ""
+	}
+	return on, strings.Join(parts, ", ")
+}
+
+// mapKeys yields the keys of a map in no order.
+func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
