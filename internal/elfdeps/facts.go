@@ -176,8 +176,8 @@ func (p *parser) pythonFacts() error {
 	}); err != nil {
 		return err
 	}
-	minor, ok := strings.CutPrefix(tag, "cpython-")
-	if !ok || len(minor) < 2 {
+	minor := strings.TrimRight(strings.TrimPrefix(tag, "cpython-"), "dmt") // free-threaded: cpython-313t
+	if len(minor) < 2 {
 		return nil
 	}
 	prefix := minor[:1] + "." + minor[1:] + "."
@@ -191,7 +191,7 @@ func (p *parser) pythonFacts() error {
 }
 
 // cString returns the first constant that begins with prefix and digits, and is
-// that alone or, if library is true, ends in ".so".
+// that and ABI flags alone or, if library is true, ends in ".so".
 func cString(b []byte, prefix string, library bool) string {
 	for {
 		at := bytes.Index(b, []byte(prefix))
@@ -205,7 +205,7 @@ func cString(b []byte, prefix string, library bool) string {
 		for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
 			digits++
 		}
-		if ok && digits > 1 && (library && bytes.HasSuffix(s, []byte(".so")) || !library && digits == len(rest)) {
+		if ok && digits > 1 && (library && bytes.HasSuffix(s, []byte(".so")) || !library && len(bytes.Trim(rest[digits:], "dmt")) == 0) {
 			return string(s)
 		}
 		b = b[len(prefix):]

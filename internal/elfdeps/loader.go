@@ -54,6 +54,7 @@ const maxCache = 16 << 20
 // ("/lib64/ld-linux-x86-64.so.2") gets in the tree. What is compiled into a loader is
 // read from the facts of its own file, so its prefix does not matter.
 func NewLoader(t Tree, interp string, opts LoaderOptions) (*Loader, error) {
+	interp = "/" + rel(interp)
 	real, ok := t.Real(rel(interp))
 	if !ok {
 		return nil, fmt.Errorf("loader %q is not there", interp)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -42,7 +43,7 @@ const maxInterpreters = 256
 // first of: the constant in the program, that in its libpython, patchlevel.h, the record
 // of the conda package, the package of the OS that owns it, the program's name.
 func (r *reader) findInterpreters() ([]*Interpreter, error) {
-	groups := map[string][]string{} // real path and venv -> names
+	groups := map[program][]string{} // names of each
 	for f := range r.img.All() {
 		if !isPythonName(path.Base(f.Path)) || !isBin(f.Path) || f.Mode.IsDir() {
 			continue
@@ -51,20 +52,21 @@ func (r *reader) findInterpreters() ([]*Interpreter, error) {
 		if !ok || r.t.ELF(real) == nil || !r.t.ELF(real).IsProgram() {
 			continue
 		}
-		key := real + "\x00" + r.venvRoot(f.Path)
+		key := program{real: real, venv: r.venvRoot(f.Path)}
 		groups[key] = append(groups[key], f.Path)
 	}
-	keys := slices.Sorted(mapKeys(groups))
+	keys := slices.SortedFunc(maps.Keys(groups), func(a, b program) int {
+		return cmp.Or(strings.Compare(a.real, b.real), strings.Compare(a.venv, b.venv))
+	})
 	if len(keys) > maxInterpreters {
 		return nil, fmt.Errorf("more than %d Python interpreters", maxInterpreters)
 	}
 	var list, venvs []*Interpreter
 	for _, k := range keys {
-		real, venv, _ := strings.Cut(k, "\x00")
-		i := r.interpreter(real, venv, groups[k])
+		i := r.interpreter(k.real, k.venv, groups[k])
 		switch {
 		case i == nil:
-		case venv == "":
+		case k.venv == "":
 			list = append(list, i)
 		default:
 			venvs = append(venvs, i)
@@ -80,15 +82,8 @@ func (r *reader) findInterpreters() ([]*Interpreter, error) {
 	return r.pickFirst(list)
 }
 
-func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
+// program is an executable, and the virtual environment that it is started from.
+type program struct{ real, venv string }
 
 // isPythonName accepts python, python3, python3.11 and python3.13t.
 func isPythonName(base string) bool {
@@ -147,8 +142,8 @@ func (r *reader) interpreter(real, venv string, names []string) *Interpreter {
 		i.ExtSuffix = extSuffix(r.t, i.Stdlib+"/lib-dynload")
 	}
 	i.venv = venv
-	i.readScheme(r.t)
 	i.ABI = i.abi()
+	i.readScheme(r.t)
 	i.Markers = python.MarkerEnvFor(i.Version, i.Arch)
 	i.Tags = i.tags()
 	return i

@@ -44,7 +44,15 @@ func (s *scan) fromList(d *Distribution) bool {
 // entry checks one line of a list. A line outside the installation scheme is an error, even
 // if it only gets there by a symbolic link: else it could name /etc/shadow.
 func (s *scan) entry(d *Distribution, e python.RecordEntry, roots []string) error {
-	p, ok := joinInside(d.list.base, e.Path)
+	name := e.Path
+	if len(roots) == 2 && roots[0] == d.Location {
+		// pip install --target records scripts and data as ../../bin/x of the scheme that
+		// it installs to at first, and moves them into the target.
+		if rest, ok := strings.CutPrefix(name, "../../"); ok && !strings.HasPrefix(rest, "..") {
+			name = rest
+		}
+	}
+	p, ok := joinInside(d.list.base, name)
 	if !ok || !inRoots(p, roots) {
 		return fmt.Errorf("%q lies outside the installation scheme", e.Path)
 	}

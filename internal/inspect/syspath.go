@@ -110,13 +110,14 @@ func (i *Interpreter) sysPath(t *tree, env environ) {
 	i.PthImports = slices.Compact(s.imports)
 }
 
-// pythonDir is "python3.11".
+// pythonDir is "python3.11", or "python3.13t" of a free-threaded build.
 func (i *Interpreter) pythonDir() string {
 	r := i.Version.Release()
-	if len(r) < 2 {
-		return "python3"
+	dir := "python" + itoa(r[0]) + "." + itoa(r[1])
+	if strings.HasSuffix(i.ABI, "t") {
+		dir += "t"
 	}
-	return "python" + itoa(r[0]) + "." + itoa(r[1])
+	return dir
 }
 
 // siteDirs are the directories that site.py looks into, there or not, first
