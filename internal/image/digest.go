@@ -19,19 +19,6 @@ func newHash(d v1.Hash) (hash.Hash, error) {
 	return h, nil
 }
 
-// checkBytes compares data with what its descriptor says.
-func checkBytes(d v1.Descriptor, data []byte) error {
-	if int64(len(data)) != d.Size {
-		return damaged("blob %s has %d bytes, its descriptor says %d", d.Digest, len(data), d.Size)
-	}
-	h, err := newHash(d.Digest)
-	if err != nil {
-		return err
-	}
-	h.Write(data)
-	return checkSum(h, d.Digest)
-}
-
 func checkSum(h hash.Hash, want v1.Hash) error {
 	if got := hex.EncodeToString(h.Sum(nil)); got != want.Hex {
 		return damaged("blob %s has the digest %s:%s: its content was changed or broken off", want, want.Algorithm, got)

@@ -90,7 +90,8 @@ type factsBuilder struct {
 // add returns the number of bytes that the entry takes.
 func (b *factsBuilder) add(e *entry) int64 {
 	before := len(b.buf)
-	p := append(b.buf, byte(e.kind), e.flags())
+	p := b.buf
+	p = append(p, byte(e.kind), e.flags())
 	p = binary.AppendUvarint(p, uint64(e.mode))
 	p = binary.AppendUvarint(p, uint64(e.uid))
 	p = binary.AppendUvarint(p, uint64(e.gid))

@@ -3,7 +3,6 @@ package image_test
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/json"
@@ -17,6 +16,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/files"
@@ -157,7 +157,7 @@ func with(d desc, key string, value any) desc {
 
 func gzipOf(data []byte) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
 	w.Write(data)
 	w.Close()
 	return b.Bytes()
@@ -297,8 +297,11 @@ func (keepAll) Wants(string, int64, []byte) files.Want {
 
 func (keepAll) Note(path string, size int64, r io.ReaderAt) ([]byte, error) {
 	data, err := io.ReadAll(io.NewSectionReader(r, 0, size))
-	if err != nil || int64(len(data)) != size {
-		return nil, fmt.Errorf("%d of %d bytes: %v", len(data), size, err)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != size {
+		return nil, fmt.Errorf("%d of %d bytes", len(data), size)
 	}
 	return fmt.Appendf(nil, "%s has %d bytes", path, len(data)), nil
 }
