@@ -30,7 +30,7 @@ func newImage(base v1.Image, p *plan.Plan, blobs []*Blob, opts Options) (v1.Imag
 	if err != nil {
 		return nil, err
 	}
-	img := &image{layers: map[v1.Hash]partial.CompressedLayer{}}
+	img := &assembled{layers: map[v1.Hash]partial.CompressedLayer{}}
 	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Annotations: annotations(base, baseManifest, opts)}
 	for i, d := range baseManifest.Layers {
 		if d.MediaType, err = ociLayerType(d.MediaType); err != nil {
@@ -98,18 +98,18 @@ func ociLayerType(t types.MediaType) (types.MediaType, error) {
 	return "", fmt.Errorf("layer of unknown type %q", t)
 }
 
-// image is the core of a v1.Image: everything small in memory, layers behind
+// assembled is the core of a v1.Image: everything small in memory, layers behind
 // openers.
-type image struct {
+type assembled struct {
 	manifest, config []byte
 	layers           map[v1.Hash]partial.CompressedLayer
 }
 
-func (i *image) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
-func (i *image) RawManifest() ([]byte, error)        { return i.manifest, nil }
-func (i *image) RawConfigFile() ([]byte, error)      { return i.config, nil }
+func (i *assembled) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+func (i *assembled) RawManifest() ([]byte, error)        { return i.manifest, nil }
+func (i *assembled) RawConfigFile() ([]byte, error)      { return i.config, nil }
 
-func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+func (i *assembled) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	if l, ok := i.layers[h]; ok {
 		return l, nil
 	}

@@ -91,7 +91,7 @@ func link(path, to string) *files.File {
 // sample is a plan with one of everything.
 func sample() *plan.Plan {
 	long := "opt/" + strings.Repeat("long-directory-name/", 6) + strings.Repeat("n", 120) + ".py"
-	big := file("opt/a/big.bin", words(900_000))
+	big := file("opt/a/big.bin", words(600_000))
 	h1, h2 := file("opt/a/hard1", "same"), file("opt/a/hard2", "same")
 	h1.Inode, h2.Inode = 7, 7
 	run := file("opt/a/run", "#!/bin/sh\n")
