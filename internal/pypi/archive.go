@@ -39,17 +39,18 @@ func walkSdist(name string, r io.ReaderAt, size int64, visit visitor) error {
 			return err
 		}
 		defer z.Close()
-		return walkTar(z, visit)
+		return walkTar(z, maxUnpacked, visit)
 	case strings.HasSuffix(name, ".bz2"), strings.HasSuffix(name, ".tbz"):
-		return walkTar(bzip2.NewReader(packed), visit)
+		return walkTar(bzip2.NewReader(packed), maxUnpacked, visit)
 	case strings.HasSuffix(name, ".tar"):
-		return walkTar(packed, visit)
+		return walkTar(packed, maxUnpacked, visit)
 	}
 	return nil // .tar.xz and .tar.Z: nothing is found, so only a build can tell
 }
 
-func walkTar(r io.Reader, visit visitor) error {
-	t := tar.NewReader(&boundedReader{r: r, left: maxUnpacked})
+// walkTar reads at most limit bytes of r.
+func walkTar(r io.Reader, limit int64, visit visitor) error {
+	t := tar.NewReader(&boundedReader{r: r, left: limit})
 	for n := 0; ; n++ {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -71,6 +72,8 @@ func walkTar(r io.Reader, visit visitor) error {
 	}
 }
 
+var errUnpacked = errors.New("too large when unpacked")
+
 // boundedReader fails beyond a number of bytes.
 type boundedReader struct {
 	r    io.Reader
@@ -79,7 +82,7 @@ type boundedReader struct {
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("more than %d GiB unpacked", maxUnpacked>>30)
+		return 0, errUnpacked
 	}
 	if int64(len(p)) > b.left {
 		p = p[:b.left]

@@ -328,3 +328,12 @@ func TestWithUser(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestRowsAreBounded(t *testing.T) {
+	if _, err := parseJSON([]byte(`{"files":[` + strings.Repeat("0,", maxRows) + `0]}`)); err == nil || !strings.Contains(err.Error(), "more than 300000 files") {
+		t.Errorf("JSON: got %v", err)
+	}
+	if _, err := parseHTML([]byte(strings.Repeat("<a href=x>", maxRows+1))); err == nil || !strings.Contains(err.Error(), "more than 300000 links") {
+		t.Errorf("HTML: got %v", err)
+	}
+}

@@ -33,6 +33,9 @@ func parseHTML(b []byte) (*rawPage, error) {
 			}
 			switch string(name) {
 			case "a":
+				if len(p.rows) == maxRows {
+					return nil, fmt.Errorf("not the HTML of PEP 503: more than %d links", maxRows)
+				}
 				if r, ok := anchor(z); ok {
 					p.rows = append(p.rows, r)
 				}

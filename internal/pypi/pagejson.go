@@ -17,6 +17,10 @@ type rawPage struct {
 	rows                 []rawRow
 }
 
+// maxRows bounds the rows of a page: in memory a row takes more than the three
+// bytes that it may have on the page. The longest known pages have 60,000.
+const maxRows = 300_000
+
 // rawRow is one row of a page.
 type rawRow struct {
 	File          // URL as written, Hashes as written
@@ -41,7 +45,13 @@ func parseJSON(b []byte) (*rawPage, error) {
 				return
 			}
 			seen = true
-			s.array(func() { p.rows = append(p.rows, s.row()) })
+			s.array(func() {
+				if len(p.rows) == maxRows {
+					s.fail(fmt.Sprintf("more than %d files", maxRows))
+					return
+				}
+				p.rows = append(p.rows, s.row())
+			})
 		default:
 			s.skip()
 		}
@@ -147,7 +157,11 @@ func (s *scanner) hashes() (map[string]string, bool) {
 	}
 	m, ok := make(map[string]string, 1), true
 	s.object(func(key []byte) {
-		algorithm := string(key)
+		algorithm := strings.ToLower(string(key[:min(len(key), 8)]))
+		if _, known := digestLen[algorithm]; !known {
+			s.skip() // what nobody checks protects nobody
+			return
+		}
 		v, isText := s.text()
 		m[algorithm], ok = v, ok && isText
 	})

@@ -164,8 +164,7 @@ func isPlainURL(s string) bool {
 	return true
 }
 
-// digestLen is the length in hex of the digests we know. Others are dropped:
-// what nobody checks protects nobody.
+// digestLen is the length in hex of the digests we know.
 var digestLen = map[string]int{"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128}
 
 // cleanHashes returns the hashes that we can check; ok is false if one of them

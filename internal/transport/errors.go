@@ -40,6 +40,7 @@ var (
 	errDowngrade        = errors.New("redirect from https to http refused")
 	errScheme           = errors.New("only http and https are allowed")
 	errStalled          = errors.New("the answer stalled")
+	errSlow             = errors.New("the answer is too slow")
 )
 
 // Error is a request that did not give what was asked for.

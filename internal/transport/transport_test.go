@@ -240,3 +240,16 @@ func TestHostPortFillsInThePort(t *testing.T) {
 		}
 	}
 }
+
+func TestSpeedAsAWholeIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		spent time.Duration
+		got   int64
+		slow  bool
+	}{{freeTime, 0, false}, {freeTime + time.Second, 0, true}, {10 * time.Minute, minTotal * 600, false}, {20 * time.Minute, minTotal * 600, true}} {
+		b := &body{allSpent: c.spent, allGot: c.got}
+		if b.isSlow() != c.slow {
+			t.Errorf("%d bytes in %s: %v", c.got, c.spent, b.isSlow())
+		}
+	}
+}

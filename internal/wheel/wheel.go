@@ -20,7 +20,7 @@ var ErrDamaged = errors.New("damaged or unsupported wheel")
 // bytes a file.
 const (
 	maxMetadata    = 16 << 20
-	maxRecord      = 128 << 20
+	maxRecord      = 64 << 20
 	maxWheelFile   = 1 << 20
 	maxEntryPoints = 4 << 20
 )
@@ -208,6 +208,9 @@ func (w *Wheel) readRecord() error {
 	lines, err := python.ParseRecord(b)
 	if err != nil {
 		return err
+	}
+	if len(lines) > 2*len(w.archive.entries)+16 { // before it costs memory
+		return errors.New("RECORD lists more files than there are")
 	}
 	sizes := make(map[string]int64, len(lines))
 	hashes := make(map[string]recordHash, len(lines))

@@ -29,7 +29,7 @@ const (
 
 // Limits of SAFETY rule 3 and 5, as they apply to one wheel.
 const (
-	maxEntries     = 1 << 20  // the largest known wheels have 60,000
+	maxEntries     = 1 << 18  // the largest known wheels have 60,000
 	maxDirectory   = 64 << 20 // bytes of the central directory
 	maxName        = 4 << 10
 	maxTotal       = 32 << 30 // bytes of all files together
