@@ -3,55 +3,178 @@
 package cache
 
 import (
-	"context"
-	"io"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// ErrFolder is wrapped by errors that are about the cache folder itself: it
+// cannot be made, written, or is full.
+var ErrFolder = errors.New("cache folder not usable")
+
+const (
+	blobFolder = "blobs"
+	tempFolder = "tmp"
+	// staleTemp is the age after which a temporary file is taken for the
+	// leftover of a killed process; no download lasts that long.
+	staleTemp = 24 * time.Hour
 )
 
 // Dir is a cache folder. It may be used by several goroutines and processes at
 // once; every entry appears by rename, so kill -9 and a full disk leave the old
-// state. Deleting it costs time and changes no result.
-type Dir struct{ path string }
+// state. Deleting it costs time and changes no result. Nothing is synced to the
+// disk: what a power cut damages is found when it is read.
+type Dir struct {
+	path string
 
-// Open makes the folder if needed.
-func Open(path string) (*Dir, error) { panic("contract") }
-
-// Blob is an open, checked blob.
-type Blob struct {
-	*os.File
-	Size int64
+	mu       sync.Mutex
+	verified map[string]os.FileInfo // digest -> the file whose bytes were hashed
+	locks    map[string]*lock
 }
 
-// OpenBlob opens a blob by its digest ("sha256:..."). Its bytes are hashed
-// again once per process before it is handed out; a damaged one is removed and
-// reported as absent (an error that wraps fs.ErrNotExist).
-func (d *Dir) OpenBlob(digest string) (*Blob, error) { panic("contract") }
-
-// PutBlob stores what r yields if its digest is as given (size -1: unknown),
-// else returns an error and stores nothing. It reads r to the end.
-func (d *Dir) PutBlob(ctx context.Context, digest string, size int64, r io.Reader) error {
-	panic("contract")
+// Open makes the folder if needed. The error wraps [ErrFolder].
+func Open(path string) (*Dir, error) {
+	d := &Dir{path: path, verified: map[string]os.FileInfo{}, locks: map[string]*lock{}}
+	if err := os.MkdirAll(filepath.Join(path, tempFolder), 0o700); err != nil {
+		return nil, d.fail(err)
+	}
+	f, err := d.createTemp()
+	if err != nil {
+		return nil, err
+	}
+	name := f.Name()
+	f.Close()
+	if err := d.tag(name); err != nil {
+		return nil, err
+	}
+	d.removeStaleTemps(time.Now().Add(-staleTemp))
+	return d, nil
 }
 
-// CreateBlob returns a writer for a blob whose digest is not known yet; Commit
-// names it by its sha256.
-func (d *Dir) CreateBlob() (*BlobWriter, error) { panic("contract") }
+// tag makes the file that tells backup programs to pass over a cache.
+func (d *Dir) tag(temp string) error {
+	const text = "Signature: 8a477f597d28d172789f06886806bc55\n# This is the cache of distill; see bford.info/cachedir\n"
+	name := filepath.Join(d.path, "CACHEDIR.TAG")
+	if _, err := os.Stat(name); err == nil {
+		return d.fail(os.Remove(temp))
+	}
+	if err := os.WriteFile(temp, []byte(text), 0o600); err != nil {
+		os.Remove(temp)
+		return d.fail(err)
+	}
+	return d.fail(os.Rename(temp, name))
+}
 
-// BlobWriter writes a new blob. Exactly one of Commit and Abort is called.
-type BlobWriter struct{ f *os.File }
+func (d *Dir) removeStaleTemps(before time.Time) {
+	entries, err := os.ReadDir(filepath.Join(d.path, tempFolder))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if i, err := e.Info(); err == nil && i.ModTime().Before(before) {
+			os.Remove(filepath.Join(d.path, tempFolder, e.Name()))
+		}
+	}
+}
 
-func (w *BlobWriter) Write(p []byte) (int, error)                    { panic("contract") }
-func (w *BlobWriter) Commit() (digest string, size int64, err error) { panic("contract") }
-func (w *BlobWriter) Abort()                                         { panic("contract") }
-
-// Get returns a small entry stored under bucket ("metadata", "index", "facts")
-// and key (any string); it is checked against a checksum kept with it. ok is
-// false for an absent or damaged one.
-func (d *Dir) Get(bucket, key string) (value []byte, ok bool) { panic("contract") }
-
-// Put stores a small entry, replacing what was there.
-func (d *Dir) Put(bucket, key string, value []byte) error { panic("contract") }
+// Path returns the folder.
+func (d *Dir) Path() string { return d.path }
 
 // Temp returns a file without a name in the cache's file system, gone when it is
 // closed or the process dies.
-func (d *Dir) Temp() (*os.File, error) { panic("contract") }
+func (d *Dir) Temp() (*os.File, error) {
+	f, err := d.createTemp()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, d.fail(err)
+	}
+	return f, nil
+}
+
+func (d *Dir) createTemp() (*os.File, error) {
+	folder := filepath.Join(d.path, tempFolder)
+	f, err := os.CreateTemp(folder, "t")
+	if errors.Is(err, fs.ErrNotExist) { // somebody cleaned the cache meanwhile
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return nil, d.fail(err)
+		}
+		f, err = os.CreateTemp(folder, "t")
+	}
+	if err != nil {
+		return nil, d.fail(err)
+	}
+	return f, nil
+}
+
+// fail names the cache folder and the cause, not the temporary file.
+func (d *Dir) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		err = p.Err
+	case errors.As(err, &l):
+		err = l.Err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrFolder, d.path, err)
+}
+
+// place renames a finished temporary file to its name, making the folders above.
+func (d *Dir) place(temp, name string) error {
+	err := os.Rename(temp, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return d.fail(err)
+		}
+		err = os.Rename(temp, name)
+	}
+	return d.fail(err)
+}
+
+// touch notes the use of a file for [Dir.Prune], at most once a day.
+func touch(name string, info os.FileInfo) bool {
+	now := time.Now()
+	if now.Sub(info.ModTime()) < 24*time.Hour {
+		return false
+	}
+	return os.Chtimes(name, time.Time{}, now) == nil
+}
+
+// lock is a mutex that is forgotten when nobody holds or awaits it.
+type lock struct {
+	sync.Mutex
+	users int
+}
+
+// Lock waits until no other goroutine of this process holds key, and returns the
+// function that lets the next one in. Whoever makes an expensive entry holds it
+// from Get to Put, so that the entry is made once.
+func (d *Dir) Lock(key string) (unlock func()) {
+	d.mu.Lock()
+	l := d.locks[key]
+	if l == nil {
+		l = &lock{}
+		d.locks[key] = l
+	}
+	l.users++
+	d.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(d.locks, key)
+		}
+	}
+}
