@@ -30,7 +30,7 @@ func (p *policy) why(c *Candidate, target int) string {
 		parts = append(parts, "there is no source archive")
 	}
 	if len(parts) == 0 {
-		return "has nothing for " + p.targets[target].Name
+		return "stands in the image of another platform only"
 	}
 	return strings.Join(parts, ", and ")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
-// resolution writes down what was found. why explains the splits.
-func (s *solver) resolution(why string) (*Resolution, error) {
+// resolution writes down what was found. why explains the splits, by name.
+func (s *solver) resolution(why map[python.Name]string) (*Resolution, error) {
 	b := builder{s: s, picks: make(map[pickKey]*Pick), wants: make(map[wantKey]*Want), seen: make(map[visit]bool)}
 	for t := range s.req.Targets {
 		b.walk(t)
@@ -201,7 +201,7 @@ func compareWants(a, b Want) int {
 }
 
 // splits lists the packages with more than one version.
-func splits(picks []*Pick, why string) []Split {
+func splits(picks []*Pick, why map[python.Name]string) []Split {
 	var out []Split
 	for i := 0; i < len(picks); {
 		k := i + 1
@@ -209,7 +209,7 @@ func splits(picks []*Pick, why string) []Split {
 			k++
 		}
 		if k > i+1 {
-			out = append(out, Split{Name: picks[i].Name, Picks: picks[i:k:k], Reason: why})
+			out = append(out, Split{Name: picks[i].Name, Picks: picks[i:k:k], Reason: why[picks[i].Name]})
 		}
 		i = k
 	}

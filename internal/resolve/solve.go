@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -89,7 +90,7 @@ func (s *search) run() (*Resolution, error) {
 		return nil, err
 	}
 	if dead == nil {
-		return answer.resolution("")
+		return answer.resolution(nil)
 	}
 	if len(s.req.Targets) == 1 {
 		return nil, answer.noSolution(dead, s.req.Targets, len(s.req.Targets))
@@ -203,28 +204,38 @@ func (s *search) split(aligned *solver, dead *clause) (*Resolution, error) {
 	if deadApart != nil {
 		return nil, s.explainApart(apart, deadApart)
 	}
-	why := strings.Join(aligned.story(dead), "; ")
+	first := attempt{aligned, dead}
+	last := first
 	var names []python.Name
 	for {
-		core := differing(apart, coreNames(dead, names))
-		found, next, err := s.trySplits(names, core)
+		core := differing(apart, coreNames(last.dead, names))
+		found, err := s.trySplits(names, core, &last)
 		if err != nil {
 			return nil, err
 		}
+		if found == nil && len(core) == 0 {
+			return apart.resolution(nil) // cannot be: nothing but split packages is in the way
+		}
 		if found == nil {
 			names = append(names, core...)
-			if found, next, err = s.with(names, nil); err != nil {
+			a, err := s.with(names, nil)
+			if err != nil {
 				return nil, err
 			}
-		}
-		if found != nil {
-			if found, err = s.shrink(found); err != nil {
-				return nil, err
+			if a.dead != nil {
+				last = a
+				continue
 			}
-			return found.resolution(why)
+			found = a.solver
 		}
-		dead = next
+		return s.shrink(found, first)
 	}
+}
+
+// attempt is the outcome of a search: an answer, or the proof that there is none.
+type attempt struct {
+	solver *solver
+	dead   *clause
 }
 
 // coreNames returns the packages that a proof speaks about, without those that
@@ -277,20 +288,24 @@ func (s *solver) differs(name python.Name) bool {
 	return false
 }
 
-// trySplits tries to split one more package, each in turn.
-func (s *search) trySplits(names, core []python.Name) (found *solver, dead *clause, err error) {
+// trySplits tries to split one more package, each in turn. If none helps, last is
+// the proof of that for the last one.
+func (s *search) trySplits(names, core []python.Name, last *attempt) (found *solver, err error) {
 	for _, name := range core {
-		found, dead, err = s.with(append(slices.Clip(names), name), nil)
-		if found != nil || err != nil {
-			return found, nil, err
+		a, err := s.with(append(slices.Clip(names), name), nil)
+		if err != nil {
+			return nil, err
 		}
+		if a.dead == nil {
+			return a.solver, nil
+		}
+		*last = a
 	}
-	return nil, dead, nil
+	return nil, nil
 }
 
-// with solves with the given packages split, fully or as groups say. found is
-// nil if there is no answer.
-func (s *search) with(names []python.Name, groups map[python.Name][]mask) (found *solver, dead *clause, err error) {
+// with solves with the given packages split, fully or as groups say.
+func (s *search) with(names []python.Name, groups map[python.Name][]mask) (attempt, error) {
 	set := s.newSetup()
 	set.allPartial = true
 	for _, name := range names {
@@ -302,49 +317,48 @@ func (s *search) with(names []python.Name, groups map[python.Name][]mask) (found
 		}
 	}
 	sv, dead, err := s.solve(set)
-	if err != nil || dead != nil {
-		return nil, dead, err
-	}
-	return sv, nil, nil
+	return attempt{sv, dead}, err
 }
 
 // shrink gives up splits that are not needed: whole packages first, then targets
-// that can share a version.
-func (s *search) shrink(found *solver) (*solver, error) {
-	names := make([]python.Name, 0, len(found.setup.groups))
-	for name := range found.setup.groups {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i := 0; i < len(names) && len(names) > 1; {
+// that can share a version. For those that stay, the proof that there is no
+// answer without is the reason.
+func (s *search) shrink(found *solver, first attempt) (*Resolution, error) {
+	names := slices.Sorted(maps.Keys(found.setup.groups))
+	why := make(map[python.Name]string)
+	for i := 0; i < len(names); {
 		without := slices.Delete(slices.Clone(names), i, i+1)
-		less, _, err := s.with(without, nil)
-		if err != nil {
-			return nil, err
+		less := first
+		if len(without) > 0 {
+			var err error
+			if less, err = s.with(without, nil); err != nil {
+				return nil, err
+			}
 		}
-		if less == nil {
+		if less.dead != nil {
+			why[names[i]] = strings.Join(less.solver.story(less.dead), "; ")
 			i++
 			continue
 		}
-		found, names = less, without
+		found, names = less.solver, without
 	}
 	if len(s.req.Targets) == 2 {
-		return found, nil
+		return found.resolution(why)
 	}
 	groups := make(map[python.Name][]mask)
 	for _, name := range names {
 		groups[name] = found.sameVersion(name)
-		less, _, err := s.with(names, groups)
+		less, err := s.with(names, groups)
 		if err != nil {
 			return nil, err
 		}
-		if less == nil {
+		if less.dead != nil {
 			delete(groups, name)
 			continue
 		}
-		found = less
+		found = less.solver
 	}
-	return found, nil
+	return found.resolution(why)
 }
 
 // sameVersion groups the targets by the version of a package they have; those
