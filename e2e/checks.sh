@@ -56,26 +56,28 @@ smoke() {  # ARCH IMAGE SCRIPT
   tail -5 "$WORK/said"
   ((rc == 0)) && [[ $(tail -1 "$WORK/said") == OK* ]]
 }
-no_tools() {  # IMAGE: what belongs to building and not to running
-  local m found rc=0; m=$(pod image mount "$1") || return 1
-  found=$(cd "$m" && find . -xdev \( -path ./proc -o -path ./sys \) -prune -o \( \
+tools_in() {  # IMAGE: what belongs to building and not to running: paths, and names of packages
+  local m; m=$(pod image mount "$1") || return 1
+  (cd "$m" && find . -xdev \( -path ./proc -o -path ./sys \) -prune -o \( \
     -name 'cc1*' -o -name 'collect2' -o -name 'lto1' -o -path '*/bin/*gcc*' -o -path '*/bin/*g++*' -o -path '*/bin/c++' -o -path '*/bin/cc' \
     -o -path '*/bin/*gfortran*' -o -path '*/bin/ld' -o -path '*/bin/ld.*' -o -path '*/bin/as' -o -path '*/bin/make' -o -path '*/bin/git' -o -name zig \
     -o -path './usr/include/*.h' -o -path '*/pkgconfig/*.pc' -o -path './usr/lib/*/lib*.a' -o -path './usr/lib/lib*.a' \) -print)
-  # the loader's own name in libc-bin, and the one header that a wheel of the closure installs
-  found=$(grep -Ev '/bin/ld\.so$|/include/python3\.[0-9]+/greenlet/greenlet\.h$' <<<"$found")
-  [[ -z $found ]] || { echo "$found"; rc=1; }
-  if [[ -e $m/var/lib/dpkg/status ]] && grep -E '^Package: .*-dev$' "$m/var/lib/dpkg/status"; then rc=1; fi
-  if [[ -e $m/lib/apk/db/installed ]] && grep -E '^P:(.*-dev|gcc|zig|build-base)$' "$m/lib/apk/db/installed"; then rc=1; fi
+  [[ ! -e $m/var/lib/dpkg/status ]] || grep -E '^Package: .*-dev$' "$m/var/lib/dpkg/status"
+  [[ ! -e $m/lib/apk/db/installed ]] || grep -E '^P:(.*-dev|gcc|zig|build-base)$' "$m/lib/apk/db/installed"
   pod image umount "$1" >/dev/null
-  return $rc
 }
-base_inside() {  # NAME ARCH: the same said of the base, once
+no_tools() {  # IMAGE LIST: none but those of the base, which stand in LIST
+  # greenlet's wheel installs a header of its own
+  tools_in "$1" >"$WORK/tools" || return 1
+  ! grep -v '/include/python3\.[0-9]*/greenlet/greenlet\.h$' "$WORK/tools" | grep -vxF -f <(cat "$2"; echo none)
+}
+base_inside() {  # NAME ARCH: what inside.py and tools_in say of the base, once
   local base out; base=$(onto_of "$1"); out=$WORK/base-$base-$2.json
   [[ ! -s $out ]] || return 0
   skopeo copy -q --all --dest-tls-verify=false "oci:$IMAGES/$base:latest" "docker://$REGISTRY/base/$base:1" &&
     pull --arch "$2" "$REGISTRY/base/$base:1" >/dev/null &&
     run_in "$2" "$REGISTRY/base/$base:1" python3 - <"$HERE/inside.py" >"$out"
+  tools_in "$REGISTRY/base/$base:1" >"${out%.json}.tools"
 }
 
 nothing_new() {  # BYTES METADATA
