@@ -154,7 +154,11 @@ func (a *archive) dataStart(e *entry, buf []byte) (int64, error) {
 		return 0, errors.New("local header is not inside the archive")
 	}
 	want := int64(lenLocal + len(e.name))
-	b := append(buf[:0], make([]byte, min(want, a.directory-e.header))...)
+	n := min(want, a.directory-e.header)
+	b := buf[:min(n, int64(cap(buf)))]
+	if int64(len(b)) < n {
+		b = make([]byte, n)
+	}
 	if err := readAt(a.r, b, e.header); err != nil {
 		return 0, fmt.Errorf("local header: %w", err)
 	}
@@ -210,8 +214,9 @@ func (a *archive) checkDescriptor(e *entry, at, limit int64) (int64, error) {
 		}
 		b = b[4:]
 	}
-	crc, ok := le.Uint32(b), false
-	if b = b[4:]; len(b) == 8 {
+	crc, b := le.Uint32(b), b[4:]
+	var ok bool
+	if len(b) == 8 {
 		ok = int64(le.Uint32(b)) == e.packed && int64(le.Uint32(b[4:])) == e.size
 	} else {
 		ok = le.Uint64(b) == uint64(e.packed) && le.Uint64(b[8:]) == uint64(e.size)
