@@ -156,6 +156,10 @@ func (p *planner) links() error {
 		case hops[len(hops)-1].Mode.IsDir():
 			return failf("take it along with --include /"+hops[len(hops)-1].Path,
 				"%s: link %q to %q, a directory that is not in the new image", l.reason.Owner, path, l.file.Link)
+		case ownerIn(p.in.Dev, hops[len(hops)-1].Path) == "":
+			// Else a link in a package could carry off anything, such as a key.
+			return failf("take it along with --include /"+hops[len(hops)-1].Path,
+				"%s: link %q leads to %q, which belongs to no package", l.reason.Owner, path, hops[len(hops)-1].Path)
 		case slices.ContainsFunc(hops, func(f *files.File) bool { return p.excluded(f.Path) }):
 			return failf("leave the link out as well", "%s: link %q leads to %q, which --exclude leaves out",
 				l.reason.Owner, path, hops[len(hops)-1].Path)
