@@ -60,9 +60,9 @@ func (c *Client) compareMetadata(f File, b *cache.Blob) error {
 	if !ok {
 		return nil
 	}
-	raw, err := wheel.Metadata(f.Name, b, b.Size)
+	raw, err := damaged(wheel.Metadata(f.Name, b, b.Size))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return err
 	}
 	if string(condense(raw)) != string(before.Core) {
 		c.forget(f)

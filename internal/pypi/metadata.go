@@ -119,10 +119,16 @@ func (c *Client) blobMetadata(f File, digest string) ([]byte, error) {
 // damaged makes errors about an archive ours.
 func damaged(b []byte, err error) ([]byte, error) {
 	if errors.Is(err, wheel.ErrDamaged) {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, damagedWheel{err}
 	}
 	return b, err
 }
+
+// damagedWheel is an error of package wheel, whose text says all already.
+type damagedWheel struct{ error }
+
+func (d damagedWheel) Unwrap() error      { return d.error }
+func (damagedWheel) Is(target error) bool { return target == ErrDamaged }
 
 // offeredMetadata fetches the .metadata file of PEP 658.
 func (c *Client) offeredMetadata(ctx context.Context, f File) ([]byte, error) {

@@ -295,3 +295,13 @@ func TestMetadataErrorsAreOfTheirKind(t *testing.T) {
 		}
 	}
 }
+
+func TestDamagedWheelIsSaidOnce(t *testing.T) {
+	ix := newIndex(t)
+	ix.project("demo", demoWheel, noise(100), "")
+	c := testClient(t, ix.simple())
+	_, err := c.Metadata(t.Context(), firstFile(t, c))
+	if !errors.Is(err, ErrDamaged) || strings.Count(err.Error(), "damaged") != 1 || !strings.Contains(err.Error(), demoWheel) {
+		t.Errorf("got %v", err)
+	}
+}
