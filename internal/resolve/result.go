@@ -157,8 +157,28 @@ func (b *builder) pick(p *pkg, index int32) *Pick {
 	if bad := rel.guessed(); bad != nil {
 		pick.Guess = bad.Reason
 	}
+	if s := b.s; s.setup.outgrown[p.name] {
+		for t := range s.req.Targets {
+			if needs, ok := outgrows(rel, t, s.req.Targets[t].Python); ok {
+				b.warnings = append(b.warnings, fmt.Sprintf("%s %s asks for Python %s, and %s has %s; nothing else fits",
+					p.name, pick.Version, needs, s.req.Targets[t].Name, s.req.Targets[t].Python))
+			}
+		}
+	}
 	b.picks[key] = pick
 	return pick
+}
+
+// outgrows returns the Requires-Python of a release if its upper bound is
+// against the Python of a target.
+func outgrows(rel *release, target int, have python.Version) (python.Specifiers, bool) {
+	if a := rel.offers[target].artifact; a != nil && refusePython(a.RequiresPython, have) == outgrown {
+		return a.RequiresPython, true
+	}
+	if n := rel.needs; n != nil && n[target] != nil && refusePython(n[target].RequiresPython, have) == outgrown {
+		return n[target].RequiresPython, true
+	}
+	return python.Specifiers{}, false
 }
 
 // sorted returns the picks in order, with what each wants and who wants it.

@@ -153,13 +153,14 @@ func glibc(minor int) python.Libc { return python.Libc{Family: "glibc", Major: 2
 
 // worldCase is one case of a text file: a world, a request and what is expected.
 type worldCase struct {
-	name   string
-	world  *world
-	req    Request
-	want   []string // "numpy 1.26" or "numpy 1.26 on linux/amd64"
-	fails  bool
-	quiet  bool   // the index must not be asked
-	expect string // every expected line, as written
+	name  string
+	world *world
+	req   Request
+	want  []string // "numpy 1.26" or "numpy 1.26 on linux/amd64"
+	fails bool
+	warns []string // what each warning begins with
+	from  []string // as want, with where it comes from on each target
+	quiet bool     // the index must not be asked
 }
 
 // parseWorlds reads cases:
@@ -177,6 +178,8 @@ type worldCase struct {
 //	  numpy 1.26                what is picked, on all targets
 //	  pandas 2.2 on linux/amd64
 //	  fails                     or nothing fits
+//	  numpy 1.26 on linux/amd64 from image
+//	  warns pandas 2.2          and a warning begins so
 //	  quiet                     and the index was not asked
 func parseWorlds(t *testing.T, file, text string) []*worldCase {
 	t.Helper()
@@ -308,6 +311,10 @@ func (c *worldCase) entry(section, line string) {
 		c.world.release(line, strings.TrimPrefix(section, "image "))
 	case line == "fails":
 		c.fails = true
+	case strings.HasPrefix(line, "warns "):
+		c.warns = append(c.warns, strings.TrimPrefix(line, "warns "))
+	case strings.Contains(line, " from "):
+		c.from = append(c.from, line)
 	case line == "quiet":
 		c.quiet = true
 	default:
@@ -425,5 +432,20 @@ func lines(r *Resolution) []string {
 		out = append(out, line)
 	}
 	slices.Sort(out)
+	return out
+}
+
+// sources writes where each pick comes from on each target.
+func sources(r *Resolution) []string {
+	var out []string
+	for _, p := range r.Picks {
+		for _, on := range p.On {
+			from := on.Artifact.File
+			if on.Artifact.Kind == ImageFiles {
+				from = "image"
+			}
+			out = append(out, fmt.Sprintf("%s %s on %s from %s", p.Name, p.Version, r.Targets[on.Target].Name, from))
+		}
+	}
 	return out
 }
