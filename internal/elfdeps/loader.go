@@ -96,8 +96,7 @@ type loaded struct {
 	path   string // as found
 	real   string
 	info   *Info
-	parent *loaded // what loaded it first
-	names  []string
+	parent *loaded  // what loaded it first
 	rpath  []string // directories of DT_RPATH or DT_RUNPATH, expanded
 	ready  bool
 	isMain bool

@@ -173,7 +173,7 @@ func (p *parser) programHeaders() error {
 		return err
 	}
 	for ; len(b) >= entry; b = b[entry:] {
-		s := segment{}
+		var s segment
 		if p.is64() {
 			s = segment{off: p.word(b, 8), vaddr: p.word(b, 16), filesz: p.word(b, 32), flags: p.order.Uint32(b[4:])}
 		} else {

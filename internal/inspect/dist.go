@@ -157,17 +157,22 @@ func (s *scan) headers(p string) ([]byte, bool) {
 // files fills in the list of files of each distribution. Those without a list of their own
 // come last, since they get what nobody else lists.
 func (s *scan) files() {
-	claimed := map[string]bool{}
+	var unlisted []*Distribution
 	for _, d := range s.list {
-		if d.Files != nil || s.fromList(d) && !s.ownerKnowsBetter(d) || s.fromOwner(d) {
+		listed := d.Files != nil || s.fromList(d) && !s.ownerKnowsBetter(d) || s.fromOwner(d)
+		if !listed && d.Refused == "" {
+			unlisted = append(unlisted, d)
+		}
+	}
+	s.overwritten()
+	if len(unlisted) > 0 {
+		claimed := map[string]bool{}
+		for _, d := range s.list {
 			for _, p := range d.Files {
 				claimed[p] = true
 			}
 		}
-	}
-	s.overwritten()
-	for _, d := range s.list {
-		if d.FilesFrom == "" && d.Refused == "" {
+		for _, d := range unlisted {
 			s.fromTopLevel(d, claimed)
 		}
 	}
@@ -188,6 +193,9 @@ func (s *scan) overwritten() {
 		for _, p := range d.Modified {
 			by[p] = d
 		}
+	}
+	if len(by) == 0 {
+		return
 	}
 	for _, d := range s.list {
 		for _, p := range d.Files {

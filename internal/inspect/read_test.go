@@ -20,7 +20,7 @@ func TestReadOnSamples(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
 			s := readSample(t, name)
 			e, err := Read(s.set, Options{Platform: "linux/amd64", Env: s.env})
-			got := ""
+			var got string
 			if err != nil {
 				got = "error: " + err.Error() + "\n"
 			} else {

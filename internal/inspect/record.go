@@ -88,6 +88,8 @@ func joinInside(dir, name string) (string, bool) {
 	}
 	if strings.HasPrefix(name, "/") {
 		dir = ""
+	} else if dir != "" && isPlain(name) {
+		return dir + "/" + name, true
 	}
 	var parts []string
 	if dir != "" {
@@ -106,6 +108,20 @@ func joinInside(dir, name string) (string, bool) {
 		}
 	}
 	return strings.Join(parts, "/"), len(parts) > 0
+}
+
+// isPlain tells whether a relative name is clean and stays below where it starts, as
+// nearly all lines of a RECORD do.
+func isPlain(name string) bool {
+	afterSlash := true
+	for i := range len(name) {
+		c := name[i]
+		if afterSlash && (c == '.' || c == '/') {
+			return false
+		}
+		afterSlash = c == '/'
+	}
+	return !afterSlash
 }
 
 // schemeRoots are the directories that an installer may write to for packages in
