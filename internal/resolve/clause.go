@@ -51,7 +51,8 @@ type clause struct {
 	left, right *clause
 	// fact is what a clause that was not learned states.
 	fact *fact
-	at   int32 // where it stands in the watch list of its first term
+	// at is where it stands in the watch lists of its first terms.
+	at [3]int32
 }
 
 func (c *clause) find(node nodeID) int {

@@ -34,11 +34,30 @@ type nodeState struct {
 	watch   []watch
 }
 
-// watch is a clause with a term about the node, and the span outside of which
-// that term is certainly contradicted.
+// watch is a clause with a term about the node. It is not worth a look while the
+// node, or the node of the clause's first term, is outside of a span: then that
+// term is contradicted. Lock-step packages have thousands of such clauses.
 type watch struct {
-	cl     *clause
-	lo, hi int32
+	cl    *clause
+	own   span
+	first nodeID // -1 if the span of the first term is not known
+	other span
+}
+
+var anywhere = span{math.MinInt32, math.MaxInt32}
+
+// hull returns the span outside of which a term is contradicted.
+func (t *term) hull() span {
+	if t.neg || len(t.set) == 0 {
+		return anywhere
+	}
+	return span{t.set[0].lo, t.set[len(t.set)-1].hi}
+}
+
+// outside tells whether nothing that is allowed lies in p.
+func (s *state) outside(p span) bool {
+	k := len(s.allowed)
+	return p != anywhere && (k == 0 || p.hi <= s.allowed[0].lo || p.lo >= s.allowed[k-1].hi)
 }
 
 // assignment is a decision, or a term that a clause made necessary.
@@ -97,24 +116,27 @@ func (c *core) add(cl *clause) {
 	for i := range cl.terms {
 		t := &cl.terms[i]
 		n := &c.nodes[t.node]
-		w := watch{cl, math.MinInt32, math.MaxInt32}
-		if !t.neg && len(t.set) > 0 {
-			w.lo, w.hi = t.set[0].lo, t.set[len(t.set)-1].hi
+		w := watch{cl: cl, own: t.hull(), first: -1}
+		if i > 0 {
+			w.first, w.other = cl.terms[0].node, cl.terms[0].hull()
 		}
-		if i == 0 {
-			cl.at = int32(len(n.watch))
+		if i < len(cl.at) {
+			cl.at[i] = int32(len(n.watch))
 		}
 		n.watch = append(n.watch, w)
 	}
 }
 
-// widen adds version i to the first term of a clause, which thereby says more.
+// widen adds version i to the first term of a clause of up to three terms, which
+// thereby says more.
 func (c *core) widen(cl *clause, i int32) {
 	t := &cl.terms[0]
 	t.set = t.set.with(i)
-	n := &c.nodes[t.node]
-	w := &n.watch[cl.at]
-	w.lo, w.hi = min(w.lo, i), max(w.hi, i+1)
+	hull := t.hull()
+	c.nodes[t.node].watch[cl.at[0]].own = hull
+	for k := 1; k < len(cl.terms); k++ {
+		c.nodes[cl.terms[k].node].watch[cl.at[k]].other = hull
+	}
 	c.enqueue(t.node)
 }
 
@@ -163,10 +185,8 @@ func (c *core) propagateNode(node nodeID) *clause {
 	n := &c.nodes[node]
 	for i := len(n.watch) - 1; i >= 0; i-- {
 		w := &n.watch[i]
-		if k := len(n.allowed); k == 0 || w.hi <= n.allowed[0].lo || w.lo >= n.allowed[k-1].hi {
-			if w.lo != math.MinInt32 {
-				continue
-			}
+		if n.outside(w.own) || w.first >= 0 && c.nodes[w.first].outside(w.other) {
+			continue
 		}
 		cl := w.cl
 		left, ok := c.unit(cl)

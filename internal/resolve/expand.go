@@ -434,10 +434,11 @@ func (s *solver) clear(v *version, i int32) bool {
 	n := &s.nodes[v.node]
 	with := state{required: true, allowed: only(i)}
 	for k := len(n.watch) - 1; k >= 0; k-- {
-		if w := &n.watch[k]; i < w.lo || i >= w.hi {
+		w := &n.watch[k]
+		if i < w.own.lo || i >= w.own.hi || w.first >= 0 && w.first != v.node && s.nodes[w.first].outside(w.other) {
 			continue
 		}
-		cl := n.watch[k].cl
+		cl := w.cl
 		violated := true
 		for j := range cl.terms {
 			t := &cl.terms[j]

@@ -41,23 +41,23 @@ func (p *worldProject) project() *Project {
 }
 
 func (p *worldProject) find(v python.Version) *worldRelease {
-	for _, r := range p.list {
-		if r.candidate.Version.Compare(v) == 0 {
-			return r
-		}
+	if i, ok := p.search(v); ok {
+		return p.list[i]
 	}
 	return nil
 }
 
+func (p *worldProject) search(v python.Version) (int, bool) {
+	return slices.BinarySearchFunc(p.list, v, func(r *worldRelease, v python.Version) int { return r.candidate.Version.Compare(v) })
+}
+
 // add returns the release, making it at its place if it is new.
 func (p *worldProject) add(name python.Name, v python.Version) *worldRelease {
-	if r := p.find(v); r != nil {
-		return r
+	i, ok := p.search(v)
+	if !ok {
+		p.list = slices.Insert(p.list, i, &worldRelease{candidate: Candidate{Name: name, Version: v}, needs: &Needs{}})
 	}
-	r := &worldRelease{candidate: Candidate{Name: name, Version: v}, needs: &Needs{}}
-	p.list = append(p.list, r)
-	slices.SortFunc(p.list, func(a, b *worldRelease) int { return a.candidate.Version.Compare(b.candidate.Version) })
-	return r
+	return p.list[i]
 }
 
 func (w *world) Installed(name python.Name) *Project {
