@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"io"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -61,7 +62,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Options: plan.Options{
 			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
 		},
-		LibraryPath:    envValue(base.image.Config.Config.Env, "LD_LIBRARY_PATH"),
+		LibraryPath:    envValue(append(slices.Clone(o.Env), base.image.Config.Config.Env...), "LD_LIBRARY_PATH"),
 		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/inspect"
@@ -49,6 +50,9 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 		return nil, err
 	}
 	opts.Locked = p.preferences(targets)
+	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
+		dev, base = nil, nil // what stands in the images has no say then
+	}
 	h.Teller.Step("", "resolving")
 	r, err := resolve.Solve(ctx, newSource(client, dev, base), resolve.Request{
 		Targets:      targets,

@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-1"
+const probeVersion = "inspect-2"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -52,10 +52,13 @@ func (probe) Wants(name string, size int64, head []byte) files.Want {
 	if wantsDigest(name) {
 		w |= files.WantSHA256
 	}
+	base := path.Base(name)
 	if isELF(head) {
+		if strings.Contains(base, ".so") { // it may come along, and then its layer wants a key
+			w |= files.WantSHA256
+		}
 		return w | files.WantNote
 	}
-	base := path.Base(name)
 	if base == "__pycache__" || strings.HasSuffix(base, ".pyc") {
 		return w
 	}
@@ -80,7 +83,7 @@ func wantsDigest(name string) bool {
 	if strings.HasSuffix(name, ".pyc") {
 		return false
 	}
-	if strings.Contains(name, "-packages/") || isBin(name) {
+	if strings.Contains(name, "-packages/") || strings.Contains(name, "include/python") || isBin(name) {
 		return true
 	}
 	rest := name
