@@ -8,12 +8,6 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
-// dep is a requirement of a version with the targets on which its marker holds.
-type dep struct {
-	req *python.Requirement
-	on  mask
-}
-
 // mergeKey names clauses that say the same about different versions of one
 // package; they are kept as one.
 type mergeKey struct {
@@ -112,7 +106,6 @@ func (s *solver) follow() error {
 // expand adds what version i of v needs. clear is false if that is already known
 // to be impossible; propagation then excludes the version.
 func (s *solver) expand(v *version, i int32) (clear bool, err error) {
-	clear = true
 	if !v.pkg.partial && !v.expanded.has(i) {
 		if err := s.expandOn(v, nil, i, "", v.on); err != nil {
 			return false, err
@@ -190,115 +183,6 @@ func (s *solver) exclude(v *version, p *presence, i int32) {
 		s.core.widen(*cl, i)
 	}
 	s.enqueue(v.node)
-}
-
-// needsOf returns what a release needs, with the targets of each line.
-func (s *solver) needsOf(p *pkg, rel *release, extra python.Name) ([]dep, error) {
-	if deps, ok := rel.deps[extra]; ok {
-		return deps, nil
-	}
-	list, err := rel.ask(s.ctx, s.fetch.src)
-	if err != nil {
-		var bad *Unusable
-		if !errors.As(err, &bad) || bad.Needs == nil || !s.setup.guess[p.name] {
-			return nil, err
-		}
-		list = slices.Repeat([]*Needs{bad.Needs}, len(rel.offers))
-	}
-	if err := s.checkPython(p, list); err != nil {
-		return nil, err
-	}
-	var deps []dep
-	for t := 0; t < len(list); t++ {
-		if list[t] == nil {
-			continue
-		}
-		on := maskOf(t)
-		for u := t + 1; u < len(list); u++ {
-			if list[u] == list[t] {
-				on |= maskOf(u)
-			}
-		}
-		if on.first() < t || t > 0 && slices.Contains(list[:t], list[t]) {
-			continue
-		}
-		if deps, err = s.readNeeds(deps, list[t], extra, on); err != nil {
-			return nil, err
-		}
-	}
-	if rel.deps == nil {
-		rel.deps = make(map[python.Name][]dep)
-	}
-	rel.deps[extra] = deps
-	return deps, nil
-}
-
-// checkPython refuses a release whose metadata asks for another Python; the
-// index may not have told.
-func (s *solver) checkPython(p *pkg, list []*Needs) error {
-	for t, n := range list {
-		if n == nil {
-			continue
-		}
-		have := s.req.Targets[t].Python
-		if r := refusePython(n.RequiresPython, have); r == wrongPython || r == outgrown && !s.setup.outgrown[p.name] {
-			return &Unusable{Reason: fmt.Sprintf("needs Python %s, %s has %s", n.RequiresPython, s.req.Targets[t].Name, have)}
-		}
-	}
-	return nil
-}
-
-// readNeeds appends the lines of n that hold on some of the targets on.
-func (s *solver) readNeeds(deps []dep, n *Needs, extra python.Name, on mask) ([]dep, error) {
-	for k := range n.Requires {
-		r := &n.Requires[k]
-		if extra != "" && !r.Marker.MentionsExtra() {
-			continue
-		}
-		holds, err := s.holds(r.Marker, extra)
-		if err != nil {
-			return nil, &Unusable{Reason: fmt.Sprintf("its requirement %q can't be evaluated: %v", r, err)}
-		}
-		if extra != "" {
-			// What holds without the extra is needed anyway.
-			base, err := s.holds(r.Marker, "")
-			if err != nil {
-				return nil, &Unusable{Reason: fmt.Sprintf("its requirement %q can't be evaluated: %v", r, err)}
-			}
-			holds &^= base
-		}
-		if holds &= on; holds == 0 {
-			continue
-		}
-		for _, o := range s.overridden(r) {
-			where := holds
-			if o != r {
-				m, err := s.holds(o.Marker, "")
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", origin(o), err)
-				}
-				where &= m
-			}
-			deps = mergeDep(deps, dep{o, where})
-		}
-	}
-	return deps, nil
-}
-
-// mergeDep appends d, or widens an equal requirement of other targets.
-func mergeDep(deps []dep, d dep) []dep {
-	if d.on == 0 {
-		return deps
-	}
-	for i := range deps {
-		e := deps[i].req
-		if e == d.req || deps[i].on&d.on == 0 && e.Name == d.req.Name && e.URL == d.req.URL &&
-			slices.Equal(e.Extras, d.req.Extras) && e.Specifiers.String() == d.req.Specifiers.String() {
-			deps[i].on |= d.on
-			return deps
-		}
-	}
-	return append(deps, d)
 }
 
 // need adds that version i of v, or with a nil v the request, needs d.
@@ -458,54 +342,6 @@ func (s *solver) clear(v *version, i int32) bool {
 		}
 	}
 	return true
-}
-
-// constrain adds the constraints on v that hold wherever it is wanted.
-func (s *solver) constrain(v *version) {
-	for i := range s.req.Constraints {
-		c := &s.req.Constraints[i]
-		if c.Name != v.pkg.name {
-			continue
-		}
-		on, err := s.holds(c.Marker, "")
-		if err != nil || on&v.on == 0 || v.pkg.partial && on&v.on != v.on {
-			continue
-		}
-		s.addConstraint(v, nil, c, on)
-	}
-}
-
-// constrainPartial adds the constraints that hold on some targets of p only.
-func (s *solver) constrainPartial(p *presence) {
-	for i := range s.req.Constraints {
-		c := &s.req.Constraints[i]
-		if c.Name != p.of.pkg.name {
-			continue
-		}
-		on, err := s.holds(c.Marker, "")
-		if err != nil || on&p.on == 0 || on&p.of.on == p.of.on {
-			continue
-		}
-		s.addConstraint(p.of, p, c, on)
-	}
-}
-
-func (s *solver) addConstraint(v *version, p *presence, c *python.Requirement, on mask) {
-	f := &fact{kind: factConstraint, pkg: v.pkg, dep: v.pkg, req: c, targets: on}
-	f.admits = v.pkg.sets[v.pkg.admitted(c)]
-	f.namesPre, f.pins = c.Specifiers.NamesPrerelease(), pins(c.Specifiers)
-	cl := &clause{fact: f}
-	if refused := full(int32(len(v.pkg.versions))).minus(f.admits); len(refused) > 0 {
-		cl.terms = append(cl.terms, term{node: v.node, set: refused})
-		if p != nil {
-			cl.terms = append(cl.terms, term{node: p.node, set: full(1)})
-		}
-		s.add(cl)
-	} else {
-		cl.terms = []term{{node: v.node, neg: true}}
-	}
-	v.incoming = append(v.incoming, cl)
-	s.enqueue(v.node)
 }
 
 // ahead is after how many tried versions of a package more are asked for ahead.

@@ -5,17 +5,7 @@ import (
 	"testing"
 )
 
-// naive is the same set as one bool for each index.
-func naive(s set, n int32) []bool {
-	out := make([]bool, n)
-	for _, p := range s {
-		for i := p.lo; i < p.hi; i++ {
-			out[i] = true
-		}
-	}
-	return out
-}
-
+// fromBools makes a set of one bool for each index.
 func fromBools(b []bool) set {
 	var out set
 	for i, in := range b {

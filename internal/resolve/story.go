@@ -278,19 +278,19 @@ func (p *proof) subject(k *pkg, s set) string {
 }
 
 // list writes versions: a few one by one, many as a range.
-func (k *pkg) list(s set) string {
+func (p *pkg) list(s set) string {
 	n := s.count()
 	first, last := s[0].lo, s[len(s)-1].hi-1
 	switch {
 	case n > 4:
-		return fmt.Sprintf("%s to %s (%d versions)", k.versions[first], k.versions[last], n)
+		return fmt.Sprintf("%s to %s (%d versions)", p.versions[first], p.versions[last], n)
 	case n == 1:
-		return k.versions[first].String()
+		return p.versions[first].String()
 	}
 	var out []string
-	for _, p := range s {
-		for i := p.lo; i < p.hi; i++ {
-			out = append(out, k.versions[i].String())
+	for _, sp := range s {
+		for i := sp.lo; i < sp.hi; i++ {
+			out = append(out, p.versions[i].String())
 		}
 	}
 	return strings.Join(out[:n-1], ", ") + " and " + out[n-1]
