@@ -34,17 +34,6 @@ func RedactURL(u *url.URL) string {
 	return c.String()
 }
 
-// StripUser returns a URL without user and password, and these two. Unlike
-// [Redact] it keeps the query, so that the URL still works.
-func StripUser(raw string) (clean string, user *url.Userinfo, err error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", nil, err
-	}
-	user, u.User = u.User, nil
-	return u.String(), user, nil
-}
-
 // RedactText takes the user part out of every URL inside a text.
 func RedactText(s string) string {
 	var b strings.Builder

@@ -26,13 +26,6 @@ func TestRedactTakesSecretsOut(t *testing.T) {
 	}
 }
 
-func TestStripUserKeepsTheQuery(t *testing.T) {
-	clean, user, err := StripUser("https://u:p@example.org/a?b=c")
-	if err != nil || clean != "https://example.org/a?b=c" || user.Username() != "u" {
-		t.Errorf("got %q %v %v", clean, user, err)
-	}
-}
-
 func FuzzRedact(f *testing.F) {
 	const secret = "zsecretz"
 	for _, s := range []string{"@h/", "@c@d/e@f", "", "\x7f@h", "@h/?q=://a:b@c", "@h:80/?sig=x"} {
