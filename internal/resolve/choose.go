@@ -31,7 +31,7 @@ func (s *solver) choose(v *version) (i int32, ok bool) {
 	allowed := s.nodes[v.node].allowed
 	on := s.present(v)
 	for _, i := range v.prefer {
-		if allowed.has(i) && s.usable(v.pkg, v.pkg.release(s.policy, i))&on == on {
+		if allowed.has(i) && s.usable(v.pkg, s.look(v.pkg, i))&on == on {
 			return i, true
 		}
 	}
@@ -75,7 +75,7 @@ type chooser struct {
 
 // try looks at one version and tells whether the search is over.
 func (c *chooser) try(i int32) bool {
-	rel := c.v.pkg.release(c.s.policy, i)
+	rel := c.s.look(c.v.pkg, i)
 	if c.s.usable(c.v.pkg, rel)&c.on != c.on {
 		c.useless = append(c.useless, i)
 		return false
@@ -98,7 +98,7 @@ func (c *chooser) try(i int32) bool {
 // excludeAll adds that versions of v can't be used where it is wanted so far.
 func (s *solver) excludeAll(v *version, list []int32) {
 	for _, i := range list {
-		usable := s.usable(v.pkg, v.pkg.release(s.policy, i))
+		usable := s.usable(v.pkg, s.look(v.pkg, i))
 		if !v.pkg.partial {
 			s.exclude(v, nil, i)
 			continue
@@ -152,7 +152,7 @@ func (s *solver) hasFinal(v *version, r set) bool {
 	on := s.present(v)
 	for _, p := range r {
 		for i := p.hi - 1; i >= p.lo; i-- {
-			if !v.pkg.versions[i].IsPrerelease() && s.usable(v.pkg, v.pkg.release(s.policy, i))&on == on {
+			if !v.pkg.versions[i].IsPrerelease() && s.usable(v.pkg, s.look(v.pkg, i))&on == on {
 				return true
 			}
 		}

@@ -133,7 +133,7 @@ func (s *solver) expandPresence(p *presence, i int32) (added bool, err error) {
 // expandOn adds what version i of v needs on some targets: its requirements
 // without extras, or those that only the extra adds.
 func (s *solver) expandOn(v *version, p *presence, i int32, extra python.Name, on mask) error {
-	rel := v.pkg.release(s.policy, i)
+	rel := s.look(v.pkg, i)
 	if extra == "" && on&^s.usable(v.pkg, rel) != 0 {
 		s.exclude(v, p, i)
 		return nil

@@ -20,6 +20,7 @@ func (s *solver) needsOf(p *pkg, rel *release, extra python.Name) ([]dep, error)
 		return deps, nil
 	}
 	list, err := rel.ask(s.ctx, s.fetch.src)
+	rel.needs, rel.err = list, err
 	if err != nil {
 		var bad *Unusable
 		if !errors.As(err, &bad) || bad.Needs == nil || !s.setup.guess[p.name] {

@@ -179,7 +179,7 @@ func (s *solver) passedFor(p *Pick, i int32, on mask) string {
 		}
 	}
 	rel := p.pkg.releases[i].Load()
-	if rel == nil {
+	if rel == nil || !rel.seen {
 		return "was not looked at"
 	}
 	if bad := on &^ rel.usable; bad != 0 {

@@ -128,7 +128,7 @@ func (b *builder) visit(v visit) {
 	on := &v.pick.On[len(v.pick.On)-1]
 	i, _ := slices.BinarySearch(on.Extras, v.extra)
 	on.Extras = slices.Insert(on.Extras, i, v.extra)
-	if list, err := v.pkg.release(b.s.policy, v.index).ask(b.s.ctx, b.s.fetch.src); err == nil && list[v.target] != nil {
+	if list := v.pkg.release(b.s.policy, v.index).needs; list != nil && list[v.target] != nil {
 		if !slices.Contains(list[v.target].Extras, v.extra) {
 			b.warnings = append(b.warnings, fmt.Sprintf("%s %s has no extra %q", v.pick.Name, v.pick.Version, v.extra))
 		}

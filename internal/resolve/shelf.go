@@ -115,19 +115,23 @@ type release struct {
 	builds    mask    // of all these, those that need a build
 	yanked    mask    // and those with nothing but yanked files
 
-	once  sync.Once
-	needs []*Needs // one for each target
-	err   error
+	once    sync.Once
+	answer  []*Needs // one for each target
+	failure error
 
-	// The solver's own notes.
+	// The solver's own notes. What others fetched ahead is not in them, as it
+	// depends on how fast they were.
+	seen   bool // it was looked at
+	needs  []*Needs
+	err    error
 	deps   map[python.Name][]dep // by extra
 	looked bool                  // it was asked for ahead
 }
 
 // ask fetches what the version needs, once.
 func (r *release) ask(ctx context.Context, src Source) ([]*Needs, error) {
-	r.once.Do(func() { r.needs, r.err = r.fetch(ctx, src) })
-	return r.needs, r.err
+	r.once.Do(func() { r.answer, r.failure = r.fetch(ctx, src) })
+	return r.answer, r.failure
 }
 
 // fetch reads the metadata of image files where a target takes those, as they

@@ -146,25 +146,28 @@ const maxExact = 20
 // It tells whether that makes a difference.
 func (s *search) guessMore(dead *clause) bool {
 	more := false
-	dead.facts(func(f *fact) {
+	dead.leaves(func(cl *clause) {
+		f := cl.fact
 		if f.kind != factUnusable {
 			return
 		}
-		if !s.guess[f.pkg.name] && f.pkg.any(func(r *release) bool { return r.guessed() != nil }) {
+		if !s.guess[f.pkg.name] && f.pkg.any(cl, func(r *release) bool { return r.guessed() != nil }) {
 			s.guess[f.pkg.name], more = true, true
 		}
-		if !s.outgrown[f.pkg.name] && f.pkg.any(func(r *release) bool { return r.isOutgrown(s.req.Targets) }) {
+		if !s.outgrown[f.pkg.name] && f.pkg.any(cl, func(r *release) bool { return r.isOutgrown(s.req.Targets) }) {
 			s.outgrown[f.pkg.name], more = true, true
 		}
 	})
 	return more
 }
 
-// any tells whether ok holds for a release that was looked at.
-func (s *shelf) any(ok func(*release) bool) bool {
-	for i := range s.releases {
-		if r := s.releases[i].Load(); r != nil && ok(r) {
-			return true
+// any tells whether ok holds for a release that a clause says is unusable.
+func (p *pkg) any(cl *clause, ok func(*release) bool) bool {
+	for _, sp := range cl.terms[0].set {
+		for i := sp.lo; i < sp.hi; i++ {
+			if r := p.releases[i].Load(); r != nil && ok(r) {
+				return true
+			}
 		}
 	}
 	return false

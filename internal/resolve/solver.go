@@ -276,6 +276,13 @@ func (s *solver) groupsOf(name python.Name) []mask {
 	return out
 }
 
+// look returns what there is of a version, and notes that it was looked at.
+func (s *solver) look(p *pkg, i int32) *release {
+	rel := p.release(s.policy, i)
+	rel.seen = true
+	return rel
+}
+
 // usable returns the targets onto which a release can get.
 func (s *solver) usable(p *pkg, rel *release) mask {
 	if rel.outgrown != 0 && s.setup.outgrown[p.name] {
