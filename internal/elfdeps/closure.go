@@ -192,8 +192,11 @@ func (p *process) load(root *loaded) error {
 	}
 	for i := first; i < len(p.list); i++ {
 		o := p.list[i]
-		if len(p.list) > maxProcess {
+		switch {
+		case len(p.list) > maxProcess:
 			return fmt.Errorf("%q needs more than %d libraries", root.path, maxProcess)
+		case p.l.steps > maxSteps:
+			return fmt.Errorf("%q: finding its libraries takes more than %d lookups", root.path, maxSteps)
 		}
 		rec := p.c.byPath[o.path]
 		if rec == nil {

@@ -6,7 +6,10 @@
 // multiple of the time where only the dynamic section matters.
 package elfdeps
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Numbers of the gABI and its processor supplements that callers compare with.
 const (
@@ -108,15 +111,20 @@ func (i *Info) Arch() string {
 	return ""
 }
 
+// glibcNames begin the names of glibc's own libraries.
+var glibcNames = [...]string{"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "ld-linux", "ld64.so."}
+
 // Libc returns the family of the C library that i is linked against, by the
 // names that it needs: "glibc", "musl", or "" if it says nothing about it.
 func (i *Info) Libc() string {
 	for _, n := range i.Needed {
-		switch {
-		case n == "libc.so.6":
-			return "glibc"
-		case n == "libc.so", len(n) > 8 && n[:8] == "libc.mus":
+		if n == "libc.so" || strings.HasPrefix(n, "libc.musl-") || strings.HasPrefix(n, "ld-musl-") {
 			return "musl"
+		}
+		for _, g := range glibcNames {
+			if strings.HasPrefix(n, g) {
+				return "glibc"
+			}
 		}
 	}
 	return ""

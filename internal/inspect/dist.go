@@ -13,6 +13,7 @@ import (
 // then of sys.path.
 func (r *reader) distributions(i *Interpreter) []*Distribution {
 	s := &scan{r: r, i: i, real: map[string]bool{}}
+	s.readEggLinks()
 	for n, dir := range i.SysPath {
 		s.dir(n, dir)
 	}
@@ -46,7 +47,15 @@ type scan struct {
 	i    *Interpreter
 	list []*Distribution
 	real map[string]bool // directories seen
+	// links are the .egg-link files of the site directories by the real directory
+	// that they point to.
+	links   map[string][]string
+	visited int // files that were looked at as parts of folders
 }
+
+// maxVisited bounds the work on distributions that claim whole folders, which a
+// hostile image may let overlap: twice the largest number of files of an image.
+const maxVisited = 4_000_000
 
 // dir looks at one entry of sys.path.
 func (s *scan) dir(order int, dir string) {
@@ -66,7 +75,10 @@ func (s *scan) dir(order int, dir string) {
 		s.egg(order, real)
 		return
 	}
-	links := s.eggLinks(real)
+	links := s.links[real]
+	if slices.Contains(s.i.SiteDirs, real) {
+		links = nil // an egg-link to where it stands itself is no develop install
+	}
 	for _, name := range t.List(real) {
 		p := real + "/" + name
 		switch {
@@ -254,6 +266,9 @@ func (s *scan) fromOwner(d *Distribution) bool {
 // under appends all files below a directory that are not directories.
 func (s *scan) under(list []string, dir string, claimed map[string]bool) []string {
 	for f := range s.r.img.Under(dir) {
+		if s.visited++; s.visited > maxVisited {
+			return list
+		}
 		if !f.Mode.IsDir() && !claimed[f.Path] {
 			list = append(list, f.Path)
 		}

@@ -58,24 +58,20 @@ func (d *Distribution) requires(text []byte) {
 	d.Metadata = &m
 }
 
-// eggLinks returns the .egg-link files of the site directories that point to dir.
-func (s *scan) eggLinks(dir string) []string {
-	var out []string
+// readEggLinks finds the .egg-link files of the site directories.
+func (s *scan) readEggLinks() {
+	s.links = map[string][]string{}
 	for _, site := range s.i.SiteDirs {
-		if site == dir {
-			return nil
-		}
 		for _, name := range s.r.t.List(site) {
 			if !strings.HasSuffix(name, ".egg-link") {
 				continue
 			}
 			first, _, _ := strings.Cut(string(s.small(site+"/"+name)), "\n")
-			if real, ok := s.r.t.dir(strings.Trim(strings.TrimSpace(first), "/")); ok && real == dir {
-				out = append(out, site+"/"+name)
+			if real, ok := s.r.t.dir(strings.Trim(strings.TrimSpace(first), "/")); ok {
+				s.links[real] = append(s.links[real], site+"/"+name)
 			}
 		}
 	}
-	return out
 }
 
 // eggFile reads a flat .egg-info file of distutils, which lists no files.
@@ -126,16 +122,20 @@ func (s *scan) zippedEgg(order int, p string) {
 	d.Files = append(d.Files, s.scripts(d, []byte(n["entry_points.txt"]), nil)...)
 }
 
-// maxZipEntries bounds the directory of a zipped egg that is read in.
-const maxZipEntries = 1 << 16
+// maxZipDirectory bounds what is read to find the entries of a zipped egg: some
+// 100,000 entries with names.
+const maxZipDirectory = 8 << 20
+
+var errZipDirectory = errors.New("directory of the archive is too large")
 
 // noteZippedEgg keeps the small texts of an egg's EGG-INFO; a damaged egg has no note.
 func noteZippedEgg(r io.ReaderAt, size int64) ([]byte, error) {
-	watch := &readErrors{r: r}
+	watch := &readErrors{r: r, left: maxZipDirectory}
 	z, err := zip.NewReader(watch, size)
-	if err != nil || len(z.File) > maxZipEntries {
+	if err != nil {
 		return nil, watch.err
 	}
+	watch.left = maxEgg
 	n := eggNote{}
 	for _, f := range z.File {
 		base, ok := strings.CutPrefix(f.Name, "EGG-INFO/")
@@ -167,13 +167,17 @@ func noteZippedEgg(r io.ReaderAt, size int64) ([]byte, error) {
 }
 
 // readErrors remembers an error of reading, which is not the same as a damaged
-// archive.
+// archive, and reads no more than left bytes.
 type readErrors struct {
-	r   io.ReaderAt
-	err error
+	r    io.ReaderAt
+	err  error
+	left int64
 }
 
 func (w *readErrors) ReadAt(p []byte, off int64) (int, error) {
+	if w.left -= int64(len(p)); w.left < 0 {
+		return 0, errZipDirectory
+	}
 	n, err := w.r.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		w.err = err

@@ -32,8 +32,8 @@ func newEnviron(env []string) environ {
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // maxInterpreters bounds what is looked at; an image with all of pyenv's has
-// some fifty.
-const maxInterpreters = 256
+// some fifty, one of a test runner some hundred virtual environments.
+const maxInterpreters = 1024
 
 // findInterpreters returns all Pythons of the image, the one that a shell
 // would start as python3 (or else python) first, then in order of path.

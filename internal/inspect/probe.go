@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-2"
+const probeVersion = "inspect-3"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -29,7 +29,8 @@ const (
 // METADATA. The largest RECORD seen has 1.2 MB.
 const (
 	maxMetadata = 16 << 20
-	maxRecord   = 64 << 20
+	maxRecord   = 16 << 20 // lists and conda records; the largest of Anaconda has 5 MB
+	maxDatabase = 64 << 20
 	maxSmall    = 1 << 20
 	maxScript   = 512
 	maxEgg      = 256 << 20
@@ -38,7 +39,8 @@ const (
 // Probe returns the rules by which an image has to be read for [Read]. It keeps lists and
 // databases whole, and of METADATA, conda records, zipped eggs, scripts and ELF
 // files only what [Read] needs. It asks for digests of what a RECORD can vouch for:
-// files below *-packages and conda's pkgs, and the scheme's folders for scripts and data.
+// files below *-packages and what the schemes have for scripts, headers and data; and of
+// shared libraries, which may come along with a package.
 func Probe() files.Probe { return probe{} }
 
 type probe struct{}
@@ -144,7 +146,7 @@ func contentKind(name, base string) kind {
 
 // databaseKind is contentKind for what belongs to the operating system.
 func databaseKind(name, base, dir string) kind {
-	whole := kind{files.WantContent, maxRecord}
+	whole := kind{files.WantContent, maxDatabase}
 	switch {
 	case name == "var/lib/dpkg/status", name == "var/lib/dpkg/diversions", dir == "var/lib/dpkg/status.d":
 		return whole

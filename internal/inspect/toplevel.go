@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"path"
 	"slices"
 	"strings"
 )
@@ -13,6 +12,10 @@ func (s *scan) fromTopLevel(d *Distribution, claimed map[string]bool) {
 	modules := s.modules(d, claimed)
 	if len(modules) == 0 {
 		d.Refused = "nothing lists its files (no RECORD, installed-files.txt, package record or top_level.txt)"
+		return
+	}
+	if s.visited > maxVisited {
+		d.Refused = "too many files belong to several distributions without lists"
 		return
 	}
 	d.FilesFrom = "top_level.txt"
@@ -31,9 +34,14 @@ func (s *scan) fromTopLevel(d *Distribution, claimed map[string]bool) {
 	d.Files = append(d.Files, s.scripts(d, s.small(d.Info+"/entry_points.txt"), claimed)...)
 }
 
+// maxModules bounds the top-level modules of one distribution; ansible has one,
+// the longest lists some dozens.
+const maxModules = 1000
+
 // modules returns the files of the top-level modules of d.
 func (s *scan) modules(d *Distribution, claimed map[string]bool) []string {
 	names := strings.Fields(string(s.small(d.Info + "/top_level.txt")))
+	names = names[:min(len(names), maxModules)]
 	if len(names) == 0 {
 		raw := d.Metadata.RawName
 		names = []string{raw, strings.ToLower(raw), strings.ReplaceAll(raw, "-", "_"), strings.ReplaceAll(string(d.Name), "-", "_")}
@@ -51,10 +59,9 @@ func (s *scan) modules(d *Distribution, claimed map[string]bool) []string {
 		if p, ok := s.exists(dir + ".py"); ok && !claimed[p] {
 			out = append(out, p)
 		}
-		for f := range s.r.img.Children(path.Dir(dir)) {
-			rest, ok := strings.CutPrefix(f.Path, dir+".")
-			if ok && !f.Mode.IsDir() && !claimed[f.Path] && (rest == "so" || strings.HasSuffix(rest, s.i.ExtSuffix[min(1, len(s.i.ExtSuffix)):]) && s.i.ExtSuffix != "" || strings.HasPrefix(rest, "abi3")) {
-				out = append(out, f.Path)
+		for _, suffix := range []string{s.i.ExtSuffix, ".abi3.so", ".so"} {
+			if p, ok := s.exists(dir + suffix); ok && suffix != "" && !claimed[p] {
+				out = append(out, p)
 			}
 		}
 	}

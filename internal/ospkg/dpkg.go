@@ -17,11 +17,7 @@ func (r *reader) dpkg() {
 			if !installed || !r.add(p, dpkgDir+"status") {
 				return
 			}
-			list, ok := r.t.ReadFile(dpkgDir+"info/"+p.Name+":"+p.Arch+".list", maxList)
-			if !ok {
-				list, _ = r.t.ReadFile(dpkgDir+"info/"+p.Name+".list", maxList)
-			}
-			r.listed(p, list, divert)
+			r.listed(p, r.infoList(p), divert)
 			r.copyright(p)
 		})
 	}
@@ -45,6 +41,24 @@ func (r *reader) dpkg() {
 		})
 		r.copyright(p)
 	}
+}
+
+// infoList returns the list of files of a package. Each list is used once, whatever the
+// status file says, so that the work is bounded by the size of the database.
+func (r *reader) infoList(p *Package) []byte {
+	for _, name := range []string{p.Name + ":" + p.Arch, p.Name} {
+		list, ok := r.t.ReadFile(dpkgDir+"info/"+name+".list", maxList)
+		if !ok {
+			continue
+		}
+		if r.used[name] {
+			r.warn("%s: %s stands in it twice", dpkgDir+"status", name)
+			return nil
+		}
+		r.used[name] = true
+		return list
+	}
+	return nil
 }
 
 // listed notes the files of an info/*.list. Directories are listed like files, and may

@@ -73,7 +73,7 @@ const (
 
 // Read reads all databases in t. A tree without any gives an empty Database.
 func Read(t Tree) *Database {
-	d := &reader{t: t, db: &Database{owners: map[string]*Package{}}}
+	d := &reader{t: t, db: &Database{owners: map[string]*Package{}}, used: map[string]bool{}}
 	d.dpkg()
 	d.apk("lib/apk/db/installed")
 	if len(d.apkNames) == 0 {
@@ -120,7 +120,8 @@ func (d *Database) Package(name string) *Package {
 type reader struct {
 	t        Tree
 	db       *Database
-	paths    int // listed so far
+	paths    int             // listed so far
+	used     map[string]bool // lists of dpkg
 	apkNames map[string]bool
 }
 
