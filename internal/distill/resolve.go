@@ -49,6 +49,7 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	if err != nil {
 		return nil, err
 	}
+	defer client.Flush()
 	opts.Locked = p.preferences(targets)
 	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
 		dev, base = nil, nil // what stands in the images has no say then
