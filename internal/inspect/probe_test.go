@@ -22,7 +22,7 @@ func TestProbeWantsLittle(t *testing.T) {
 		want       files.Want
 	}{
 		{"usr/lib/x86_64-linux-gnu/libz.so.1", elf, 1000, n | d},
-		{"usr/bin/ls", elf, 1000, n},
+		{"usr/sbin/fsck", elf, 1000, n},
 		{"usr/include/python3.11/greenlet/greenlet.h", "#", 10, d},
 		{"usr/lib/crt1.o", object, 1000, 0},
 		{"usr/local/lib/python3.11/site-packages/a/x.so", elf, 1 << 30, n | d},
