@@ -27,7 +27,10 @@ var errInterrupted = errors.New("interrupted; nothing was published")
 // exitCode tells which code an error stands for.
 func exitCode(err error) int {
 	var usage *usageError
+	var findings *found
 	switch {
+	case errors.As(err, &findings):
+		return exitFindings
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage):
@@ -48,6 +51,12 @@ func exitCode(err error) int {
 		return exitDamaged
 	}
 }
+
+// found is the outcome of an audit with findings, or of a comparison with
+// differences: no failure, but for scripts.
+type found struct{ text string }
+
+func (f *found) Error() string { return f.text }
 
 // usageError is a command line, variable or configuration file that can't be
 // meant.

@@ -123,7 +123,7 @@ func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc 
 
 // isPath tells whether a key of distill.toml names files relative to it.
 func isPath(key string) bool {
-	return key == "req" || key == "constraint" || key == "override" || key == "lock"
+	return key == "req" || key == "constraint" || key == "override" || key == "lock" || key == "osv-db"
 }
 
 func mapKeys(m map[string]any) func(func(string) bool) {

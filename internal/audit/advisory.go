@@ -24,7 +24,8 @@ type Advisory struct {
 type Affected struct {
 	Name     python.Name
 	Ranges   []Range
-	Versions []string // as listed
+	Versions []python.Version // listed ones, ascending
+	Odd      []string         // listed ones that are no versions
 	// Severity and Score of this package, Unset if the advisory's hold.
 	Severity Severity
 	Score    float64
@@ -125,12 +126,8 @@ func (a *Affected) contains(v python.Version) bool {
 			return true
 		}
 	}
-	for _, text := range a.Versions {
-		if w, err := python.ParseVersion(text); err == nil && w.Compare(v) == 0 || text == v.String() {
-			return true
-		}
-	}
-	return false
+	_, listed := slices.BinarySearchFunc(a.Versions, v, python.Version.Compare)
+	return listed || slices.Contains(a.Odd, v.String())
 }
 
 // FixedAfter returns the versions above v that the advisory names as fixed,

@@ -40,18 +40,22 @@ func checkVulnerable(f *Facts) []Finding {
 // first ones.
 func joinSame(items []*Item) []*Item {
 	var out []*Item
+	known := map[Key]*Item{}
 	for _, i := range items {
 		if i.Version == nil {
 			continue
 		}
-		k := slices.IndexFunc(out, func(o *Item) bool { return o.Key() == i.Key() })
-		if k < 0 {
-			out = append(out, &Item{Name: i.Name, Version: i.Version, On: slices.Clone(i.On), Place: i.Place, Entry: i.Entry, Note: i.Note})
+		same := known[i.Key()]
+		if same == nil {
+			one := *i
+			one.On = slices.Clone(i.On)
+			known[i.Key()] = &one
+			out = append(out, &one)
 			continue
 		}
-		out[k].On = append(out[k].On, i.On...)
-		slices.Sort(out[k].On)
-		out[k].On = slices.Compact(out[k].On)
+		same.On = append(same.On, i.On...)
+		slices.Sort(same.On)
+		same.On = slices.Compact(same.On)
 	}
 	return out
 }
@@ -59,19 +63,22 @@ func joinSame(items []*Item) []*Item {
 // maxSummary cuts summaries; some databases put the whole story there.
 const maxSummary = 300
 
-// summary is the first thing that one of the advisories says.
+// summary is the shortest thing that one of the advisories says.
 func (m *merged) summary() string {
+	var best string
 	for _, a := range m.advisories {
 		text := strings.Join(strings.Fields(a.Summary), " ")
-		if text == "" {
-			continue
+		if text != "" && (best == "" || len(text) < len(best)) {
+			best = text
 		}
-		if r := []rune(text); len(r) > maxSummary {
-			text = string(r[:maxSummary]) + "..."
-		}
-		return text
 	}
-	return "known vulnerability"
+	if best == "" {
+		return "known vulnerability"
+	}
+	if r := []rune(best); len(r) > maxSummary {
+		best = string(r[:maxSummary]) + "..."
+	}
+	return best
 }
 
 // cure says which version to take.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -183,7 +184,15 @@ func (x *affected) of(id string, notes *[]string) (out audit.Affected, ok bool) 
 	if system, _, _ := strings.Cut(x.Package.Ecosystem, ":"); system != "PyPI" {
 		return out, false
 	}
-	out = audit.Affected{Name: python.NormalizeName(x.Package.Name), Versions: x.Versions}
+	out.Name = python.NormalizeName(x.Package.Name)
+	for _, text := range x.Versions {
+		if v, err := python.ParseVersion(text); err == nil {
+			out.Versions = append(out.Versions, v)
+		} else {
+			out.Odd = append(out.Odd, text)
+		}
+	}
+	slices.SortFunc(out.Versions, python.Version.Compare)
 	out.Severity, out.Score = rate(x.Severity, x.Specific, x.System)
 	for _, r := range x.Ranges {
 		if r.Type == "GIT" {
