@@ -12,24 +12,27 @@ type NoSolution struct {
 	// Story is a headline and, if that does not say it all, the facts it follows
 	// from, a line each.
 	Story   string
-	Hints   []string // what could be done, best first
 	Targets []string // names of the targets that fail
+	hints   []string
 }
 
 func (e *NoSolution) Error() string { return e.Story }
+
+// Hints says what could be done, best first.
+func (e *NoSolution) Hints() []string { return e.hints }
 
 // noSolution tells a proof, and what could be done, for the failing targets
 // among all.
 func (s *solver) noSolution(dead *clause, failing []Target, all int) *NoSolution {
 	p := s.newProof(dead)
-	n := &NoSolution{Hints: p.hints()}
+	n := &NoSolution{hints: p.hints()}
 	where := ""
 	for _, t := range failing {
 		n.Targets = append(n.Targets, t.Name)
 	}
 	if len(failing) < all {
 		where = " on " + strings.Join(n.Targets, ", ")
-		n.Hints = append(n.Hints, "leave out "+strings.Join(n.Targets, ", ")+": the other platforms have an answer")
+		n.hints = append(n.hints, "leave out "+strings.Join(n.Targets, ", ")+": the other platforms have an answer")
 	}
 	n.Story = p.story(where)
 	return n

@@ -83,7 +83,7 @@ func TestStories(t *testing.T) {
 			continue
 		}
 		fmt.Fprintf(&got, "== %s\n%s\n", c.name, none.Story)
-		for _, h := range none.Hints {
+		for _, h := range none.Hints() {
 			fmt.Fprintf(&got, "hint: %s\n", h)
 		}
 		fmt.Fprintln(&got)
@@ -131,6 +131,10 @@ func TestStepsAreBounded(t *testing.T) {
 	var end *Exhausted
 	if !errors.As(err, &end) || end.Name == "" {
 		t.Errorf("got %v", err)
+	}
+	var none *NoSolution
+	if !errors.As(err, &none) || len(none.Hints()) == 0 {
+		t.Errorf("%v is no NoSolution with a hint", err)
 	}
 }
 

@@ -203,7 +203,8 @@ func (s *solver) step(v *version) error {
 // need some thousand.
 const defaultSteps = 200_000
 
-// Exhausted is the error of a search that was given up.
+// Exhausted is the error of a search that was given up. It wraps a NoSolution,
+// as to the user it means the same.
 type Exhausted struct {
 	Steps int
 	Name  python.Name // the package that was being decided upon
@@ -211,6 +212,10 @@ type Exhausted struct {
 
 func (e *Exhausted) Error() string {
 	return fmt.Sprintf("no answer after %d steps, the last one choosing a version of %s", e.Steps, e.Name)
+}
+
+func (e *Exhausted) Unwrap() error {
+	return &NoSolution{Story: e.Error(), hints: []string{fmt.Sprintf("pin %s and what conflicts with it", e.Name)}}
 }
 
 // load returns a package that a requirement speaks of.
