@@ -72,30 +72,43 @@ func (a *auditing) lockTargets(ctx context.Context, l *pylock.Lock) ([]resolve.T
 	if a.options.Image != "" {
 		return a.imageTargets(ctx)
 	}
+	d, err := a.described(l)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := audit.Targets(l, d)
+	if err != nil {
+		return nil, unsupportedf("", "%s: %v", a.options.Subject, err)
+	}
+	return targets, nil
+}
+
+// described is what flags and lock say of the interpreters.
+func (a *auditing) described(l *pylock.Lock) (audit.Described, error) {
 	c := &a.options.Choice
 	d := audit.Described{Given: true, Python: l.Distill.Python}
 	if c.PythonVersion != "" {
 		full, err := fullVersion(c.PythonVersion)
 		if err != nil {
-			return nil, err
+			return d, err
 		}
 		d.Python = full.String()
 	}
 	if c.Libc != "" {
 		var err error
 		if d.Libc, err = parseLibc(c.Libc); err != nil {
-			return nil, err
+			return d, err
 		}
 	}
 	platforms, err := parsePlatforms(c.Platforms)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	if len(platforms) == 0 {
 		for _, name := range l.Distill.Platforms {
 			p, err := v1.ParsePlatform(name)
 			if err != nil || machines[p.Architecture] == "" {
-				return nil, unsupportedf("", "%s: tool.distill.platforms: %q is no platform", a.options.Subject, name)
+				return d, unsupportedf("", "%s: tool.distill.platforms: %q is no platform", a.options.Subject, name)
 			}
 			platforms = append(platforms, *p)
 		}
@@ -107,11 +120,7 @@ func (a *auditing) lockTargets(ctx context.Context, l *pylock.Lock) ([]resolve.T
 	for _, p := range platforms {
 		d.Platforms = append(d.Platforms, audit.Platform{Name: platformName(p), Machine: machines[p.Architecture]})
 	}
-	targets, err := audit.Targets(l, d)
-	if err != nil {
-		return nil, unsupportedf("", "%s: %v", a.options.Subject, err)
-	}
-	return targets, nil
+	return d, nil
 }
 
 // imageTargets are the interpreters of an image.
