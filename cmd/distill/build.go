@@ -54,7 +54,7 @@ func newBuild(a *app) *cobra.Command {
 			return fail(c.Context(), err)
 		}
 		a.progress.close()
-		if !a.output.quiet {
+		if !a.progress.quiet() {
 			printBuild(a.stderr, res)
 		}
 		return a.writeBuild(res, imageRefs, metadataFile)

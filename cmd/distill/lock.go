@@ -38,7 +38,7 @@ func newLock(a *app) *cobra.Command {
 			return fail(c.Context(), err)
 		}
 		a.progress.close()
-		if !a.output.quiet {
+		if !a.progress.quiet() {
 			printLock(a.stderr, res)
 		}
 		if o.Output == "-" {

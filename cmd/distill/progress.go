@@ -108,6 +108,7 @@ func (p *progress) Warn(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.mode {
+	case "quiet":
 	case "json":
 		p.event(map[string]any{"event": "warning", "text": foreignLine(text, maxErrorText)})
 	default:
@@ -118,6 +119,9 @@ func (p *progress) Warn(text string) {
 		}
 	}
 }
+
+// quiet tells whether only errors are shown. The nil pointer is quiet.
+func (p *progress) quiet() bool { return p == nil || p.mode == "quiet" }
 
 // close takes the moving picture away, so that what follows stands alone.
 func (p *progress) close() {

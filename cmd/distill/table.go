@@ -40,6 +40,11 @@ func printLock(w io.Writer, res *distill.LockResult) {
 		where = "the lock"
 	}
 	fmt.Fprintf(w, "%s: %s\n", foreignLine(where, 400), count(res.Packages, "package"))
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range res.Rows {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", cell(r.Name), cell(r.Version), cell(ways(r, res.Targets)))
+	}
+	t.Flush()
 	names := make([]string, 0, len(res.Split))
 	for n := range res.Split {
 		names = append(names, n)
@@ -48,6 +53,29 @@ func printLock(w io.Writer, res *distill.LockResult) {
 	for _, n := range names {
 		fmt.Fprintf(w, "  %s differs between platforms: %s\n", cell(n), cell(res.Split[n]))
 	}
+}
+
+// ways says how a pick gets onto the platforms: one word where it is the same on
+// all of them.
+func ways(r distill.LockRow, targets []string) string {
+	var each []string
+	same := true
+	for _, t := range targets {
+		way := r.On[t]
+		if way == "build" {
+			way = "source build"
+		}
+		if way == "" {
+			way = "not needed"
+		}
+		each = append(each, t+" "+way)
+		same = same && r.On[t] == r.On[targets[0]]
+	}
+	if same {
+		_, way, _ := strings.Cut(each[0], " ")
+		return way
+	}
+	return strings.Join(each, ", ")
 }
 
 // cell is foreign text in a table.

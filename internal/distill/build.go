@@ -40,6 +40,7 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		return nil, err
 	}
 	defer in.close()
+	o.Choice.WholeLock = o.Pins.Lock != ""
 	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, p, in.sides())
 	if err != nil {
 		return nil, err

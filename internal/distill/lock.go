@@ -17,6 +17,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Choice.WholeLock = true
 	p, err := readPins(o.Pins)
 	if err != nil {
 		return nil, err
@@ -39,13 +40,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err := p.check(o.Pins, lock); err != nil {
 		return nil, err
 	}
-	res := &LockResult{Packages: len(r.Picks), Text: lock.Text()}
-	for _, s := range r.Splits {
-		if res.Split == nil {
-			res.Split = map[string]string{}
-		}
-		res.Split[string(s.Name)] = s.Reason
-	}
+	res := lockResult(r, lock.Text())
 	if o.Output != "-" {
 		res.Path = o.Output
 		if err := WriteFile(o.Output, res.Text); err != nil {

@@ -38,6 +38,9 @@ type ChoiceOptions struct {
 	NoBinary      []string
 	NoBuild       bool
 	Sources       []string // order of preference; empty means image, wheel, build
+	// WholeLock asks the index also about packages that stand in the image, so
+	// that a lock lists files for other tools.
+	WholeLock bool
 }
 
 // ImageOptions are what shows in the image.

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,6 +52,7 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	}
 	defer client.Flush()
 	opts.Locked = p.preferences(targets)
+	opts.Complete = choice.WholeLock
 	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
 		dev, base = nil, nil // what stands in the images has no say then
 	}
@@ -67,6 +69,14 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	}
 	for _, s := range r.Splits {
 		h.Teller.Warn(string(s.Name) + " has different versions on the platforms: " + s.Reason)
+	}
+	for _, w := range r.Warnings {
+		h.Teller.Warn(w)
+	}
+	for _, p := range r.Picks {
+		if p.Guess != "" {
+			h.Teller.Warn(fmt.Sprintf("%s %s: %s", p.Name, p.Version, p.Guess))
+		}
 	}
 	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
 }

@@ -56,9 +56,41 @@ type LayerResult struct {
 type LockResult struct {
 	Path     string            `json:"path,omitempty"`
 	Packages int               `json:"packages"`
+	Targets  []string          `json:"platforms"`
+	Rows     []LockRow         `json:"rows"`
 	Split    map[string]string `json:"split,omitempty"` // project -> why its versions differ
 	Warnings []string          `json:"warnings,omitempty"`
 	Text     []byte            `json:"-"`
+}
+
+// LockRow is one pick of a lock: by platform, "image", "wheel" or "build"; nothing
+// where the platform does not get it.
+type LockRow struct {
+	Name    string            `json:"name"`
+	Version string            `json:"version"`
+	On      map[string]string `json:"on"`
+}
+
+// lockResult tells what was picked.
+func lockResult(r *resolved, text []byte) *LockResult {
+	res := &LockResult{Packages: len(r.Picks), Text: text, Rows: []LockRow{}}
+	for _, t := range r.Targets {
+		res.Targets = append(res.Targets, t.Name)
+	}
+	for _, p := range r.Picks {
+		row := LockRow{Name: string(p.Name), Version: p.Version.String(), On: map[string]string{}}
+		for _, on := range p.On {
+			row.On[r.Targets[on.Target].Name] = on.Artifact.Kind.String()
+		}
+		res.Rows = append(res.Rows, row)
+	}
+	for _, s := range r.Splits {
+		if res.Split == nil {
+			res.Split = map[string]string{}
+		}
+		res.Split[string(s.Name)] = s.Reason
+	}
+	return res
 }
 
 // buildResult tells what was made.
