@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build test check fmt-check vet lint race demo images e2e bench clean
+.PHONY: help build test check fmt-check vet lint race demo images e2e bench bench-resolve clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ e2e: build images ## Ship six applications out of the large images and run them 
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)
 	bench/run.sh
+
+bench-resolve: build ## Measure distill lock against uv pip compile (network, half an hour)
+	python3 bench/resolve.py
 
 clean: ## Remove what was built
 	rm -rf bin dist
