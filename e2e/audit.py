@@ -9,13 +9,14 @@ to pip-audit through a small OSV service, and asks that whatever pip-audit repor
 one makes a lock of every version at, before and behind each boundary of all records, and asks for exactly the
 answers of the algorithm in the schema's documentation, here written again with the packaging library.
 """
-import http.server, json, os, re, shutil, subprocess, sys, tempfile, threading, zipfile
+import functools, http.server, json, os, re, shutil, subprocess, sys, tempfile, threading, zipfile
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 ORDER = {"introduced": 0, "last_affected": 1, "fixed": 2, "limit": 3}
 
 
+@functools.lru_cache(None)
 def parsed(text):
     try:
         return Version(text)
@@ -35,7 +36,7 @@ class Database:
                             self.by_name.setdefault(canonicalize_name(a["package"]["name"]), {})[r["id"]] = r
 
     def find(self, name, text):
-        name, v = canonicalize_name(name), Version(text)
+        name, v = canonicalize_name(name), parsed(text)
         return [r for r in self.by_name.get(name, {}).values() if not r.get("withdrawn") and affects(r, name, v)]
 
 
@@ -52,15 +53,17 @@ def affects(record, name, v):
 
 
 def in_range(events, v):
-    flat = [(k, t) for e in events for k, t in e.items()]
+    # What is no version of PEP 440 must hide nothing: as a beginning it is the first version, as an end it is none.
+    flat = [(k, t) for e in events for k, t in e.items() if k in ORDER and (k == "introduced" or t == "*" or parsed(t))]
     limits = [t for k, t in flat if k == "limit"]
-    if limits and not any(t == "*" or v < Version(t) for t in limits):
+    if limits and not any(t == "*" or v < parsed(t) for t in limits):
         return False
+    first = lambda k, t: k == "introduced" and (t == "0" or not parsed(t))
     vulnerable = False
-    for k, t in sorted(flat, key=lambda e: (e[1] != "0", Version(e[1]) if e[1] not in ("0", "*") else Version("0"), ORDER[e[0]])):
-        if k == "introduced" and (t == "0" or v >= Version(t)):
+    for k, t in sorted(flat, key=lambda e: (not first(*e), parsed(e[1]) or parsed("0"), ORDER[e[0]])):
+        if k == "introduced" and (first(k, t) or v >= parsed(t)):
             vulnerable = True
-        elif k == "fixed" and v >= Version(t) or k == "last_affected" and v > Version(t):
+        elif k == "fixed" and v >= parsed(t) or k == "last_affected" and v > parsed(t):
             vulnerable = False
     return vulnerable
 

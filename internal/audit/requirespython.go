@@ -40,7 +40,7 @@ func (f *Facts) refusing(i *Item, s python.Specifiers, what string) []Finding {
 	if len(on) == 0 {
 		return nil
 	}
-	message := fmt.Sprintf("%s for Python %s, %s has %s", what, s, f.names(on), f.Targets[on[0]].Python)
+	message := fmt.Sprintf("%s for Python %s, there is %s on %s", what, s, f.Targets[on[0]].Python, f.names(on))
 	return []Finding{f.finding(i, on, message, "lock again for this Python")}
 }
 

@@ -131,7 +131,7 @@ func (a *auditing) resolveAgain(ctx context.Context, repairs []*repair, out map[
 			return err
 		}
 		story, _, _ := strings.Cut(none.Story, "\n")
-		out[keyOf(r.Package)] = audit.Proposal{How: "no fixed version fits the requirements: " + story}
+		out[keyOf(r.Package)] = audit.Proposal{How: "no fixed version fits the requirements: " + strings.TrimSuffix(story, ":")}
 	}
 	return nil
 }
