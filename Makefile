@@ -44,6 +44,7 @@ images: ## Make the large test images (root, half an hour the first time)
 	fixtures/images/images.sh debian-base pyslim pydev alpine-py-slim alpine-py
 
 e2e: build images ## Ship six applications out of the large images and run them (root)
+	e2e/locks.sh
 	e2e/run.sh
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)

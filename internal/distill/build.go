@@ -50,6 +50,7 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		if lock, err = newLock(ctx, r, in.from, in.onto); err != nil {
 			return nil, err
 		}
+		p.carry(lock)
 		if err := p.check(o.Pins, lock); err != nil {
 			return nil, err
 		}

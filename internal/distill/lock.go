@@ -37,6 +37,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.carry(lock)
 	if err := p.check(o.Pins, lock); err != nil {
 		return nil, err
 	}

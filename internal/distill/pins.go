@@ -74,6 +74,33 @@ func (p *pins) preferences(targets []resolve.Target) []resolve.Preference {
 	return slices.DeleteFunc(p.lock.Preferences(targets), func(x resolve.Preference) bool { return slices.Contains(p.drop, x.Name) })
 }
 
+// carry gives the entries of a new lock that are as they were the account of what
+// was passed over back: a resolution that starts from pins never looked at it.
+func (p *pins) carry(now *pylock.Lock) {
+	if p == nil {
+		return
+	}
+	old := map[string]*pylock.Package{}
+	for _, k := range slices.Concat(p.lock.Packages, p.lock.Distill.Image) {
+		old[entryKey(k)] = k
+	}
+	for _, k := range slices.Concat(now.Packages, now.Distill.Image) {
+		if was := old[entryKey(k)]; was != nil {
+			k.Distill.Passed = was.Distill.Passed
+		}
+	}
+}
+
+// entryKey is equal for entries that say the same project, version and place, and
+// are wanted by the same packages with the same bounds.
+func entryKey(k *pylock.Package) string {
+	marker := ""
+	if k.Marker != nil {
+		marker = k.Marker.String()
+	}
+	return strings.Join(append([]string{string(k.Name), versionText(k), marker}, k.Distill.WantedBy...), "\x00")
+}
+
 // check is the error for a new lock that differs from the one which must not
 // change. Images count only if both locks name one in that role.
 func (p *pins) check(o PinOptions, now *pylock.Lock) error {
