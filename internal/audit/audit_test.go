@@ -321,6 +321,7 @@ func TestTargetsAreGuessedFromTheLock(t *testing.T) {
 		{pkg("a", "1.0", "", "a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"), "linux/amd64 3.12.99"},
 		{pkg("a", "1.0", "", "a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl", "a-1.0-cp312-cp312-manylinux_2_28_aarch64.whl"), "linux/amd64 3.12.99 linux/arm64 3.12.99"},
 		{pkg("a", "1.0", "", "a-1.0-cp310-cp310-musllinux_1_2_aarch64.whl"), "linux/arm64 3.10.99"},
+		{pkg("a", "1.0", "", "a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl") + pure("b", "1") + pure("c", "1"), "linux/amd64 3.12.99"},
 		{pure("a", "1.0"), "linux/amd64 3.8.99 linux/arm64 3.8.99"},
 	} {
 		l, err := pylock.Read([]byte(header + c.lock))

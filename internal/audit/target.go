@@ -64,8 +64,9 @@ func Targets(l *pylock.Lock, d Described) ([]resolve.Target, error) {
 			return nil, fmt.Errorf("%q is no version of Python", text)
 		}
 		for _, libc := range libcs {
-			targets, fitting := serve(l, d, v, libc)
-			if fitting > most {
+			// The platform that fits best decides: one that the lock does not serve
+			// says nothing about its Python.
+			if targets, fitting := serve(l, d, v, libc); fitting > most {
 				best, most = targets, fitting
 			}
 		}
@@ -73,7 +74,8 @@ func Targets(l *pylock.Lock, d Described) ([]resolve.Target, error) {
 	return best, nil
 }
 
-// serve makes the targets of one interpreter and counts the entries that fit.
+// serve makes the targets of one interpreter and counts the entries that fit on the
+// platform which most of them fit.
 func serve(l *pylock.Lock, d Described, v python.Version, libc python.Libc) (targets []resolve.Target, fitting int) {
 	r := v.Release()
 	native := 0
@@ -94,7 +96,7 @@ func serve(l *pylock.Lock, d Described, v python.Version, libc python.Libc) (tar
 	for _, s := range all {
 		if d.Given || native == 0 || s.native > 0 {
 			targets = append(targets, s.target)
-			fitting += s.fitting
+			fitting = max(fitting, s.fitting)
 		}
 	}
 	return targets, fitting

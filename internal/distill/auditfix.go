@@ -151,6 +151,7 @@ func (a *auditing) solveWith(ctx context.Context, src *source, repairs []*repair
 			if err != nil {
 				return nil, err
 			}
+			c.Pos.File = "a fixed version" // what a story calls it
 			constraints = append(constraints, c)
 		}
 		res, err := resolve.Solve(ctx, src, resolve.Request{
