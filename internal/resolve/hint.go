@@ -15,20 +15,18 @@ func (p *proof) hints() []string {
 		}
 	}
 	for _, t := range p.facts {
-		switch {
-		case t.kind == factGuarded:
+		if t.kind == factGuarded {
 			p.hintGuarded(t, add)
+		}
+	}
+	for _, t := range p.facts {
+		switch {
 		case t.kind == factUnusable:
 			p.hintUnusable(t, add)
 		case t.missing != "":
 			add("name it in a requirements file: %s", bare(t.req))
 		case t.dep != nil && len(t.dep.versions) == 0:
 			add("check the spelling of %s, or name the index that has it with --index-url", t.dep.name)
-		}
-	}
-	for _, t := range p.facts {
-		if (t.kind == factWanted || t.kind == factConstraint) && !t.req.Specifiers.IsEmpty() && len(t.dep.versions) > 0 {
-			add("relax %q (%s)", bare(t.req), origin(t.req))
 		}
 	}
 	return out
@@ -43,7 +41,7 @@ func (p *proof) hintGuarded(t *told, add func(string, ...any)) {
 	}
 	text := fmt.Sprintf("a yanked version is taken only if it is pinned: %s==%s", t.pkg.name, v)
 	if reason := yankedReason(t.pkg.release(p.s.policy, i)); reason != "" {
-		text += fmt.Sprintf(" (yanked: %s)", reason)
+		text += fmt.Sprintf(" (yanked: %s)", strings.TrimSuffix(reason, "."))
 	}
 	add("%s", text)
 }
@@ -60,10 +58,12 @@ func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
 	for _, a := range rel.candidate.Artifacts {
 		reasons[p.s.policy.refuse(t.pkg.name, a, target)] = true
 	}
-	if j := p.nearest(t, i); j >= 0 {
+	if j := p.nearest(t, i); j >= 0 && !p.left(t.pkg).has(j) {
 		add("%s %s can be had for %s: allow that version", t.pkg.name, t.pkg.versions[j], p.s.req.Targets[target].Name)
 	}
 	switch {
+	case p.s.policy.allForOther(rel.candidate.Artifacts, target) != nil:
+		add("take a Python that fits %q", rel.candidate.Artifacts[0].RequiresPython)
 	case reasons[buildOff]:
 		add("allow building %s: it is excluded by --only-binary or --no-build", t.pkg.name)
 	case reasons[binaryOff]:

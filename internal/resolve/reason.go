@@ -20,6 +20,9 @@ func (p *policy) why(c *Candidate, target int) string {
 		by[r] = append(by[r], a)
 	}
 	delete(by, otherTarget)
+	if a := p.allForOther(c.Artifacts, target); a != nil {
+		return p.refusalText(wrongPython, []*Artifact{a}, target)
+	}
 	var parts []string
 	for r := fits + 1; r <= buildOff; r++ {
 		if list := by[r]; len(list) > 0 {
@@ -35,6 +38,20 @@ func (p *policy) why(c *Candidate, target int) string {
 	return strings.Join(parts, ", and ")
 }
 
+// allForOther returns the first artifact if all of them are for another Python:
+// then nothing else about them matters.
+func (p *policy) allForOther(list []*Artifact, target int) *Artifact {
+	for _, a := range list {
+		if a.Kind == ImageFiles || refusePython(a.RequiresPython, p.targets[target].Python) == fits {
+			return nil
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
 func isSdist(a *Artifact) bool { return a.Kind == Sdist }
 
 // refusalText says why artifacts that were refused for one reason were.
@@ -44,7 +61,7 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	case unfitFiles:
 		return "the files in the image do not fit: " + list[0].Unfit
 	case wrongTags:
-		return fmt.Sprintf("has no wheel for %s (there are: %s)", t.tagName(), wheelTags(list))
+		return fmt.Sprintf("has no wheel for %s (there are: %s)", t.tagName(), tagGroups(list, t.Markers.PlatformMachine))
 	case wrongPython, outgrown:
 		return fmt.Sprintf("needs Python %s, %s has %s", list[0].RequiresPython, t.Name, t.Python)
 	case tooNew:
@@ -69,32 +86,6 @@ func (t *Target) tagName() string {
 		release = append(release, 0)
 	}
 	return fmt.Sprintf("cp%d%d %s", release[0], release[1], t.Name)
-}
-
-// wheelTags lists what wheels are for, without repetition: those for Linux, if
-// there are any, as others never come into question.
-func wheelTags(list []*Artifact) string {
-	const most = 6
-	var linux, all []string
-	for _, a := range list {
-		w := a.WheelName
-		platform := strings.Join(w.Platform, ".")
-		text := strings.Join(w.Python, ".") + "-" + platform
-		if !slices.Contains(all, text) {
-			all = append(all, text)
-			if strings.Contains(platform, "linux") {
-				linux = append(linux, text)
-			}
-		}
-	}
-	if len(linux) > 0 {
-		all = linux
-	}
-	slices.Sort(all)
-	if n := len(all); n > most {
-		all = append(all[:most], fmt.Sprintf("%d more", n-most))
-	}
-	return strings.Join(all, ", ")
 }
 
 // refusedBefore tells, for the ways that come before the one taken, why they

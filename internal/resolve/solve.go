@@ -26,7 +26,12 @@ func Solve(ctx context.Context, src Source, req Request) (*Resolution, error) {
 	if err := f.place(); err != nil {
 		return nil, err
 	}
-	return s.run()
+	r, err := s.run()
+	var none *NoSolution
+	if errors.As(err, &none) {
+		s.relax(none)
+	}
+	return r, err
 }
 
 // maxTargets is the number of bits of a mask, less one so that the mask of all

@@ -17,6 +17,7 @@ type proof struct {
 	// asked are the versions of each package that the requirements of the request
 	// leave, as far as the proof uses them.
 	asked map[*pkg]set
+	rest  map[*pkg]set // what is left of a package that was looked at
 }
 
 // told is a fact with the versions it is used for.
@@ -27,7 +28,7 @@ type told struct {
 }
 
 func (s *solver) newProof(dead *clause) *proof {
-	p := &proof{s: s, asked: make(map[*pkg]set)}
+	p := &proof{s: s, asked: make(map[*pkg]set), rest: make(map[*pkg]set)}
 	at := make(map[*fact]*told)
 	dead.leaves(func(c *clause) {
 		t := at[c.fact]
@@ -53,6 +54,9 @@ func (s *solver) newProof(dead *clause) *proof {
 		}
 	}
 	p.sort()
+	p.join()
+	p.prune()
+	p.turn(p.clash())
 	return p
 }
 
@@ -133,30 +137,6 @@ func highest(s set) int32 {
 		return -1
 	}
 	return s[len(s)-1].hi
-}
-
-// clash returns the package of which no version is left, as the last of those
-// that the proof is about.
-func (p *proof) clash() *pkg {
-	var out *pkg
-	for _, t := range p.facts {
-		if t.dep == nil || t.kind == factConstraint {
-			continue
-		}
-		left := full(int32(len(t.dep.versions)))
-		for _, u := range p.facts {
-			if u.dep == t.dep && u.missing == "" {
-				left = left.intersect(u.admits)
-			}
-			if u.pkg == t.dep && (u.kind == factUnusable || u.kind == factGuarded) {
-				left = left.minus(u.versions)
-			}
-		}
-		if len(left) == 0 || t.missing != "" {
-			out = t.dep
-		}
-	}
-	return out
 }
 
 // mostLines is how long a story may get.
@@ -277,12 +257,15 @@ func (p *proof) subject(k *pkg, s set) string {
 	return string(k.name) + " " + k.list(s)
 }
 
+// mostListed is how many versions are named one by one.
+const mostListed = 4
+
 // list writes versions: a few one by one, many as a range.
 func (p *pkg) list(s set) string {
 	n := s.count()
 	first, last := s[0].lo, s[len(s)-1].hi-1
 	switch {
-	case n > 4:
+	case n > mostListed:
 		return fmt.Sprintf("%s to %s (%d versions)", p.versions[first], p.versions[last], n)
 	case n == 1:
 		return p.versions[first].String()
