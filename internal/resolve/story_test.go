@@ -1,0 +1,78 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+var relaxHint = regexp.MustCompile(`^relax ".+" \((\S+):(\d+)\): (\S+) (\S+) fits$`)
+
+// TestRelaxedLinesFit does what each hint says: the line pinned to the version
+// that is said to fit must have an answer.
+func TestRelaxedLinesFit(t *testing.T) {
+	tried := 0
+	for _, file := range storyWorlds {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range parseWorlds(t, file, string(text)) {
+			_, err := Solve(context.Background(), c.world, c.req)
+			var none *NoSolution
+			if !errors.As(err, &none) {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			for _, h := range none.Hints() {
+				m := relaxHint.FindStringSubmatch(h)
+				if m == nil {
+					continue
+				}
+				tried++
+				if _, err := Solve(context.Background(), c.world, pinned(t, c.req, m[1], m[2], m[4])); err != nil {
+					t.Errorf("%s: %s, but: %v", c.name, h, err)
+				}
+			}
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d hints were tried", tried)
+	}
+}
+
+// pinned returns a request in which one line pins its package.
+func pinned(t *testing.T, req Request, file, line, version string) Request {
+	t.Helper()
+	n, err := strconv.Atoi(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pin, err := python.ParseSpecifiers("==" + version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := &req.Requirements
+	if file == "constraints.txt" {
+		list = &req.Constraints
+	}
+	*list = slices.Clone(*list)
+	(*list)[n-1].Specifiers = pin
+	return req
+}
+
+// TestFilesThatAreNotThereAreToldOf covers a version of which the index lists no
+// files at all, as those of old projects.
+func TestFilesThatAreNotThereAreToldOf(t *testing.T) {
+	c := parseWorlds(t, "", "== x\nindex\n  a 1.0\nwant a\n")[0]
+	c.world.projects["a"].list[0].candidate.Artifacts = nil
+	_, err := Solve(context.Background(), c.world, c.req)
+	if want := "requirements.txt:1: a 1.0 has no files"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
