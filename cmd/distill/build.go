@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,10 +12,8 @@ import (
 
 func newBuild(a *app) *cobra.Command {
 	var (
-		o            distill.BuildOptions
-		img          imageFlags
-		imageRefs    string
-		metadataFile string
+		o   distill.BuildOptions
+		img imageFlags
 	)
 	c := &cobra.Command{
 		Use:   "build --from REF --req FILE [--onto REF] [--to REF]...",
@@ -31,8 +29,8 @@ func newBuild(a *app) *cobra.Command {
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
 	registerImage(f, &img)
-	f.StringVar(&imageRefs, "image-refs", "", "write the digest references to `FILE`")
-	f.StringVar(&metadataFile, "metadata-file", "", "write digests, sizes and packages to `FILE` as JSON")
+	f.StringVar(&o.ImageRefs, "image-refs", "", "write the digest references to `FILE`")
+	f.StringVar(&o.MetadataFile, "metadata-file", "", "write digests, sizes and packages to `FILE` as JSON")
 
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := a.host(c.Flags(), registries{&o.Publish.Insecure, func() []string { return append([]string{o.From, o.Onto}, o.Publish.To...) }}, &o.Index)
@@ -54,40 +52,24 @@ func newBuild(a *app) *cobra.Command {
 			return fail(c.Context(), err)
 		}
 		a.progress.close()
-		if !a.progress.quiet() {
+		if a.progress.forPeople() {
 			printBuild(a.stderr, res)
 		}
-		return a.writeBuild(res, imageRefs, metadataFile)
+		return a.writeBuild(res)
 	}
 	return c
 }
 
-// writeBuild writes the result to stdout and to the files that were asked for.
-func (a *app) writeBuild(res *distill.BuildResult, imageRefs, metadataFile string) error {
-	var refs []byte
-	for _, r := range res.Refs {
-		refs = append(refs, r+"\n"...)
-	}
-	doc, err := json.MarshalIndent(res, "", "  ")
-	if err != nil {
-		return err
-	}
-	doc = append(doc, '\n')
-	if imageRefs != "" {
-		if err := distill.WriteFile(imageRefs, refs); err != nil {
-			return err
-		}
-	}
-	if metadataFile != "" {
-		if err := distill.WriteFile(metadataFile, doc); err != nil {
-			return err
-		}
-	}
-	out := refs
+// writeBuild writes the result to stdout.
+func (a *app) writeBuild(res *distill.BuildResult) error {
+	out := []byte(strings.Join(res.Refs, "\n") + "\n")
 	if a.output.json {
-		out = doc
+		var err error
+		if out, err = res.JSON(); err != nil {
+			return err
+		}
 	}
-	_, err = a.stdout.Write(out)
+	_, err := a.stdout.Write(out)
 	return err
 }
 

@@ -118,7 +118,7 @@ func (o *imageFlags) options(set *pflag.FlagSet) (distill.ImageOptions, error) {
 	}
 	for _, e := range out.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
-			return out, usagef("write it as NAME=value", "--env %q has no name or no value", e)
+			return out, usagef("write it as NAME=value", "--env %q is no NAME=value", e)
 		}
 	}
 	if out.Labels, err = pairs("--label", o.labels); err != nil {
@@ -149,7 +149,7 @@ func pairs(flag string, list []string) (map[string]string, error) {
 	for _, s := range list {
 		k, v, ok := strings.Cut(s, "=")
 		if !ok || k == "" {
-			return nil, usagef("write it as NAME=value", "%s %q has no name or no value", flag, s)
+			return nil, usagef("write it as NAME=value", "%s %q is no NAME=value", flag, s)
 		}
 		out[k] = v
 	}

@@ -38,7 +38,7 @@ func newLock(a *app) *cobra.Command {
 			return fail(c.Context(), err)
 		}
 		a.progress.close()
-		if !a.progress.quiet() {
+		if a.progress.forPeople() {
 			printLock(a.stderr, res)
 		}
 		if o.Output == "-" {

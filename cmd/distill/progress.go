@@ -120,8 +120,8 @@ func (p *progress) Warn(text string) {
 	}
 }
 
-// quiet tells whether only errors are shown. The nil pointer is quiet.
-func (p *progress) quiet() bool { return p == nil || p.mode == "quiet" }
+// forPeople tells whether tables belong beside the progress.
+func (p *progress) forPeople() bool { return p != nil && p.mode != "quiet" && p.mode != "json" }
 
 // close takes the moving picture away, so that what follows stands alone.
 func (p *progress) close() {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,7 +67,7 @@ func flagError(c *cobra.Command, err error) error {
 			return usagef("docs/cli.md lists what is there", "--%s is not available in this version of distill", name)
 		}
 	}
-	return usagef("see 'distill "+strings.TrimSpace(strings.TrimPrefix(c.CommandPath(), "distill"))+" --help'", "%s", text)
+	return usagef("see '"+c.CommandPath()+" --help'", "%s", text)
 }
 
 // noArguments refuses operands; for the root it is where a misspelt command is

@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,17 +25,29 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.checkBuild(a, &o); err != nil {
+		return nil, err
+	}
 	p, err := readPins(o.Pins)
 	if err != nil {
 		return nil, err
 	}
-	dests := o.Publish.To
+	dests := distinct(o.Publish.To)
 	if len(dests) == 0 {
 		dests = []string{defaultDestination(o.From)}
 	}
 	if err := h.checkDestinations(ctx, dests, o); err != nil {
 		return nil, err
 	}
+	lockFile := o.Pins.Lock
+	if o.Pins.Locked {
+		lockFile = ""
+	}
+	side, err := stage(lockFile, o.ImageRefs, o.MetadataFile)
+	if err != nil {
+		return nil, err
+	}
+	defer side.close()
 	in, err := h.readInputs(ctx, o)
 	if err != nil {
 		return nil, err
@@ -63,12 +76,40 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if lock != nil && !o.Pins.Locked {
-		if err := WriteFile(o.Pins.Lock, lock.Text()); err != nil {
-			return nil, err
+	return res, writeSides(side, res, lock, lockFile, o)
+}
+
+// writeSides writes what is asked for beside the image.
+func writeSides(side *sideFiles, res *BuildResult, lock *pylock.Lock, lockFile string, o BuildOptions) error {
+	if lockFile != "" {
+		if err := side.write(lockFile, lock.Text()); err != nil {
+			return err
 		}
 	}
-	return res, nil
+	if o.ImageRefs != "" {
+		if err := side.write(o.ImageRefs, []byte(strings.Join(res.Refs, "\n")+"\n")); err != nil {
+			return err
+		}
+	}
+	if o.MetadataFile == "" {
+		return nil
+	}
+	text, err := res.JSON()
+	if err != nil {
+		return err
+	}
+	return side.write(o.MetadataFile, text)
+}
+
+// distinct is a list without repetitions, in its order.
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // defaultDestination is the folder that a build without --to writes.
@@ -90,6 +131,9 @@ func defaultDestination(from string) string {
 func (h *Host) checkDestinations(ctx context.Context, dests []string, o BuildOptions) error {
 	for _, d := range dests {
 		if _, _, err := publish.Current(ctx, d, h.publishOptions(o)); err != nil {
+			return err
+		}
+		if err := checkFolderOf(d); err != nil {
 			return err
 		}
 	}
@@ -204,11 +248,24 @@ func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, r *re
 		opts.MountFrom = in.onto.Name
 		pub, err := publish.Push(ctx, dest, idx, variants, opts)
 		if err != nil {
-			return nil, err
+			return nil, partlyPublished(err, all)
 		}
 		all = append(all, pub)
 	}
 	return buildResult(in, r, l, all, o)
+}
+
+// partlyPublished says what stands already when a later destination fails: each
+// is published as a whole or not at all, but not all of them together.
+func partlyPublished(err error, done []*publish.Published) error {
+	if len(done) == 0 {
+		return err
+	}
+	f := &Failure{Kind: KindOf(err), Text: err.Error()}
+	for _, p := range done {
+		f.Hint = append(f.Hint, "published already: "+p.Ref)
+	}
+	return f
 }
 
 // annotations are those of index and manifests: what the user gives, and the

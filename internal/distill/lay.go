@@ -48,6 +48,9 @@ func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions)
 func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, o ImageOptions) (*plan.Plan, v1.Image, error) {
 	name := platformName(in.platforms[t])
 	dev, base := in.dev[t], in.base[t]
+	if n := len(base.image.Manifest.Layers); o.MaxLayers > 0 && o.MaxLayers <= n {
+		return nil, nil, usagef("", "--max-layers %d leaves no room: the base has %d layers already", o.MaxLayers, n)
+	}
 	h.Teller.Step(name, "choosing files")
 	picks, closers, err := h.choose(ctx, r, t, base.env)
 	if err != nil {

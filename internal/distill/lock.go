@@ -18,6 +18,12 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 		return nil, err
 	}
 	o.Choice.WholeLock = true
+	if err := checkReferences([]string{o.From, o.Onto}); err != nil {
+		return nil, err
+	}
+	if err := h.checkAsked(a, o.Index, o.Choice); err != nil {
+		return nil, err
+	}
 	p, err := readPins(o.Pins)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func (h *Host) openBase(ctx context.Context, from, onto string, opts image.Optio
 			h.Teller.Step("", "base image "+name)
 			return s, nil
 		}
-		if !errors.Is(err, image.ErrNotFound) {
+		if !errors.Is(err, image.ErrNotFound) && !errors.Is(err, image.ErrMissing) {
 			return nil, err
 		}
 	}

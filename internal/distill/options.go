@@ -74,6 +74,8 @@ type BuildOptions struct {
 	Image        ImageOptions
 	Publish      PublishOptions
 	Pins         PinOptions // the lock is written anew after a build
+	ImageRefs    string     // file for the digest references, "" for none
+	MetadataFile string     // file for the result as JSON, "" for none
 }
 
 // LockOptions are the options of Lock.

@@ -64,6 +64,8 @@ func choosePlatforms(h *Host, want []string, sources ...*image.Source) ([]v1.Pla
 	if err != nil {
 		return nil, err
 	}
+	byName := func(a, b v1.Platform) int { return strings.Compare(platformName(a), platformName(b)) }
+	slices.SortFunc(asked, byName) // the order of words is no input
 	if len(asked) > 0 {
 		for _, p := range asked {
 			for _, s := range sources {
@@ -85,6 +87,7 @@ func choosePlatforms(h *Host, want []string, sources ...*image.Source) ([]v1.Pla
 		}
 		out = append(out, p)
 	}
+	slices.SortFunc(out, byName)
 	if len(out) == 0 {
 		var have []string
 		for _, s := range sources {

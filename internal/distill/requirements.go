@@ -55,7 +55,22 @@ func ask(ctx context.Context, h *Host, o RequirementOptions) (*asked, error) {
 		}
 		a.overrides = append(a.overrides, f.Requirements...)
 	}
-	return a, nil
+	return a, a.checkHashes()
+}
+
+// checkHashes refuses a requirement without a hash where hashes are required, as
+// pip does.
+func (a *asked) checkHashes() error {
+	if !a.options.RequireHashes {
+		return nil
+	}
+	for _, r := range a.requirements {
+		if len(r.Hashes) == 0 {
+			return usagef("add --hash to it, or take the hashes off all lines",
+				"%s:%d: %s has no hash, and hashes are required", r.Pos.File, r.Pos.Line, r.Name)
+		}
+	}
+	return nil
 }
 
 func (h *Host) requirementsFile(ctx context.Context, name string) (*python.RequirementsFile, error) {

@@ -77,8 +77,18 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 		if p.Guess != "" {
 			h.Teller.Warn(fmt.Sprintf("%s %s: %s", p.Name, p.Version, p.Guess))
 		}
+		if hashedAway(p) {
+			h.Teller.Warn(fmt.Sprintf("%s %s: its --hash says nothing about the files of the development image, which are taken", p.Name, p.Version))
+		}
 	}
 	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
+}
+
+// hashedAway tells whether a requirement has hashes that nothing is compared
+// with, since files of an image are taken (--source wheel compares).
+func hashedAway(p *resolve.Pick) bool {
+	fromImage := slices.ContainsFunc(p.On, func(on resolve.Placed) bool { return on.Artifact.Kind == resolve.ImageFiles })
+	return fromImage && slices.ContainsFunc(p.Wanted, func(w resolve.Want) bool { return len(w.Requirement.Hashes) > 0 })
 }
 
 // resolveOptions joins flags and what stands in requirements files.

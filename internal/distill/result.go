@@ -1,6 +1,8 @@
 package distill
 
 import (
+	"encoding/json"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/r-seed-1713b764/distill/internal/publish"
@@ -17,6 +19,12 @@ type BuildResult struct {
 	Tags      []string         `json:"tags,omitempty"`
 	Platforms []PlatformResult `json:"platforms"`
 	Warnings  []string         `json:"warnings,omitempty"`
+}
+
+// JSON is the result as --json and --metadata-file show it.
+func (r *BuildResult) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(r, "", "  ")
+	return append(text, '\n'), err
 }
 
 // PlatformResult is one variant. Sizes are in bytes; those of layers are
@@ -95,10 +103,12 @@ func lockResult(r *resolved, text []byte) *LockResult {
 
 // buildResult tells what was made.
 func buildResult(in *inputs, r *resolved, l *laid, pubs []*publish.Published, o BuildOptions) (*BuildResult, error) {
-	res := &BuildResult{From: o.From, Onto: in.onto.Ref, Digest: pubs[0].Index.String(), Tags: pubs[0].Tags}
+	res := &BuildResult{From: o.From, Onto: in.onto.Ref, Digest: pubs[0].Index.String()}
 	for _, p := range pubs {
 		res.Refs = append(res.Refs, p.Ref)
+		res.Tags = append(res.Tags, p.Tags...)
 	}
+	res.Tags = distinct(res.Tags)
 	for i, p := range in.platforms {
 		name := platformName(p)
 		one := PlatformResult{

@@ -38,6 +38,9 @@ type standing struct {
 type installedRef struct {
 	dist   *inspect.Distribution
 	inBase bool
+	// conda holds what the conda package of dist depends on: conda's records know
+	// needs that egg-info leaves out.
+	conda []python.Requirement
 }
 
 // newSource looks at what stands in the images; dev and base are the
@@ -59,7 +62,7 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		if base != nil {
 			onto = base[t]
 			for _, d := range usable(onto) {
-				st := standing{d.Version, &resolve.Artifact{Kind: resolve.ImageFiles, Target: t, Ref: installedRef{d, true}}}
+				st := standing{d.Version, &resolve.Artifact{Kind: resolve.ImageFiles, Target: t, Ref: installedRef{dist: d, inBase: true}}}
 				s.standing[d.Name] = append(s.standing[d.Name], st)
 				// Another version than the development image's is no preference:
 				// nobody has tried the application with it.
@@ -70,7 +73,7 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		}
 		for _, d := range usable(dev[t]) {
 			st := standing{d.Version, &resolve.Artifact{
-				Kind: resolve.ImageFiles, Target: t, Unfit: unfit(d, dev[t], onto), Ref: installedRef{d, false},
+				Kind: resolve.ImageFiles, Target: t, Unfit: unfit(d, dev[t], onto), Ref: installedRef{dist: d, conda: condaNeeds(dev[t], d)},
 			}}
 			s.standing[d.Name] = append(s.standing[d.Name], st)
 			preferred[d.Name] = append(preferred[d.Name], st)
@@ -80,6 +83,26 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		s.installed[name] = joined(nil, list, "")
 	}
 	return s
+}
+
+// condaNeeds are the projects that conda's record of d depends on, as far as they
+// are distributions of the same environment.
+func condaNeeds(env *inspect.Environment, d *inspect.Distribution) []python.Requirement {
+	var out []python.Requirement
+	for _, c := range env.Conda {
+		if c.Name != d.Owner {
+			continue
+		}
+		for _, spec := range c.Depends {
+			name, _, _ := strings.Cut(spec, " ")
+			for _, other := range env.Distributions {
+				if other.Owner == name && other != d && !other.Shadowed {
+					out = append(out, python.Requirement{Name: other.Name})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // usable are the distributions that an import would find.
@@ -289,7 +312,9 @@ func fragmentHashes(fragment string) map[string]string {
 // Requires implements [resolve.Source].
 func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.Artifact) (*resolve.Needs, error) {
 	if ref, ok := a.Ref.(installedRef); ok {
-		return needs(ref.dist.Metadata), nil
+		n := needs(ref.dist.Metadata)
+		n.Requires = append(slices.Clip(n.Requires), ref.conda...)
+		return n, nil
 	}
 	f := a.Ref.(pypi.File)
 	text, err := s.client.Metadata(ctx, f)

@@ -6,16 +6,28 @@ import (
 	"path/filepath"
 )
 
-// WriteFile replaces a file in one step: what fails leaves the old one. The
-// name "-" and devices such as /dev/stdout are not special.
+// WriteFile replaces a file in one step: what fails leaves the old one.
 func WriteFile(name string, text []byte) error {
-	dir := filepath.Dir(name)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
+	f, err := createSibling(name)
 	if err != nil {
-		return usagef("", "%s: %v", name, pathCause(err))
+		return err
 	}
+	return finishSibling(f, name, text)
+}
+
+// createSibling opens a temporary file beside the one called name.
+func createSibling(name string) (*os.File, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return nil, unsupportedf("", "%s can't be written: %v", name, pathCause(err))
+	}
+	return tmp, nil
+}
+
+// finishSibling fills a temporary file and renames it to name.
+func finishSibling(tmp *os.File, name string, text []byte) error {
 	defer os.Remove(tmp.Name()) // gone already after the rename
-	_, err = tmp.Write(text)
+	_, err := tmp.Write(text)
 	if err == nil {
 		err = tmp.Chmod(0o644)
 	}
