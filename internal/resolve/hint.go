@@ -99,6 +99,9 @@ func (p *proof) nearest(t *told, i int32) int32 {
 	return -1
 }
 
+// onlyTooNew is the kind of versions of which all files are too new.
+var onlyTooNew = fmt.Sprintf("artifacts %d", tooNew)
+
 // kind names the reasons why a version can't be had on a target, without
 // details.
 func (p *policy) kind(c *Candidate, target int) string {

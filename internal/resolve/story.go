@@ -325,7 +325,9 @@ func (p *proof) unusable(t *told) []string {
 		s := by[kind]
 		top := t.pkg.versions[s[len(s)-1].hi-1]
 		line := fmt.Sprintf("%s %s %s", t.pkg.name, top, newest[kind])
-		if n := s.count(); n > 1 {
+		if n := s.count(); n > 1 && kind == onlyTooNew {
+			line = p.subject(t.pkg, s) + " were uploaded after --exclude-newer"
+		} else if n > 1 {
 			rest := s.minus(only(s[len(s)-1].hi - 1))
 			line += fmt.Sprintf("; %s %s no better", t.pkg.list(rest), verb(rest, "is", "are"))
 		}
