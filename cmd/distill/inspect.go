@@ -67,7 +67,7 @@ func printInspect(w io.Writer, res *distill.InspectResult) {
 			fmt.Fprintf(w, "%s%s %s  /%s  %s, packages in /%s, %s by /%s\n", mark, cell(py.Implementation), cell(py.Version), cell(py.Path),
 				cell(py.Scheme), cell(py.Packages), cell(py.Libc), cell(py.Loader))
 		}
-		fmt.Fprintf(w, "  %s, %s of the operating system\n", count(len(p.Distributions), "distribution"), count(p.OSPackages, "package"))
+		fmt.Fprintf(w, "  %s, %s of the operating system\n", count(len(p.Distributions), "distribution"), count(len(p.OSPackages), "package"))
 		for _, text := range p.Warnings {
 			fmt.Fprintf(w, "  note: %s\n", cell(text))
 		}

@@ -24,10 +24,18 @@ type InspectPlatform struct {
 	OS            string                `json:"os,omitempty"`
 	Size          int64                 `json:"size"` // compressed layers, bytes
 	Files         int                   `json:"files"`
-	OSPackages    int                   `json:"osPackages"`
+	OSPackages    []InspectPackage      `json:"osPackages"`
+	CondaPackages []InspectPackage      `json:"condaPackages,omitempty"`
 	Interpreters  []InspectInterpreter  `json:"interpreters"`
 	Distributions []InspectDistribution `json:"distributions"`
 	Warnings      []string              `json:"warnings,omitempty"`
+}
+
+// InspectPackage is a package of dpkg, apk or conda.
+type InspectPackage struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Files   int    `json:"files"` // of those it owns, the ones that are there
 }
 
 // InspectInterpreter is one Python of an image; the first runs as python3.
@@ -104,10 +112,16 @@ func inspectPlatform(o *opened) InspectPlatform {
 		OS:            env.OSRelease,
 		Size:          compressedSize(o.image),
 		Files:         env.Files.Len(),
-		OSPackages:    len(env.OS.Packages),
+		OSPackages:    []InspectPackage{},
 		Interpreters:  []InspectInterpreter{},
 		Distributions: []InspectDistribution{},
 		Warnings:      env.Warnings,
+	}
+	for _, k := range env.OS.Packages {
+		p.OSPackages = append(p.OSPackages, InspectPackage{k.Name, k.Version, len(k.Files)})
+	}
+	for _, k := range env.Conda {
+		p.CondaPackages = append(p.CondaPackages, InspectPackage{k.Name, k.Version, len(k.Files)})
 	}
 	for _, i := range env.Interpreters {
 		p.Interpreters = append(p.Interpreters, inspectInterpreter(i))

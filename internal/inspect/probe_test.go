@@ -152,15 +152,3 @@ func TestOptionsChooseTheInterpreter(t *testing.T) {
 		}
 	}
 }
-
-func TestDistributionsAreJSONFriendly(t *testing.T) {
-	e := environment(t, glibcImage("2.36", "3.11.2", site+"a/x.so lib a needs=libc.so.6", dist))
-	s := e.Summary()
-	if len(s.Distributions) != 1 || s.Python.Path != "/usr/local/bin/python3.11" || len(s.Python.SysPath) == 0 {
-		t.Fatalf("got %+v", s)
-	}
-	d := s.Distributions[0]
-	if d.Name != "a" || d.Files != 2 || d.Missing != 1 || len(d.Libraries) != 1 || d.Libraries[0] != "libc.so.6" || d.Bytes == 0 {
-		t.Errorf("got %+v", d)
-	}
-}
