@@ -180,11 +180,11 @@ func (p *proof) besides(k *pkg, v python.Version) string {
 
 // beside returns the closest versions below and above v that are not yanked, -1
 // where there is none.
-func (k *pkg) beside(policy *policy, v python.Version) (below, above int32) {
+func (p *pkg) beside(policy *policy, v python.Version) (below, above int32) {
 	below, above = -1, -1
-	for i := range int32(len(k.versions)) {
-		c := k.versions[i].Compare(v)
-		if c == 0 || k.release(policy, i).yanked != 0 {
+	for i := range int32(len(p.versions)) {
+		c := p.versions[i].Compare(v)
+		if c == 0 || p.release(policy, i).yanked != 0 {
 			continue
 		}
 		if c < 0 {
