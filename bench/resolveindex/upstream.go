@@ -134,7 +134,7 @@ func newPage(b []byte) *page {
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	z.Write(b) //nolint:errcheck // into memory
-	z.Close()  //nolint:errcheck // into memory
+	z.Close()
 	return &page{b, zipped.Bytes(), `"` + hex.EncodeToString(sum[:16]) + `"`}
 }
 
