@@ -259,7 +259,7 @@ def own(tools):
 
 WORLDS = {"wide": (250, 500, 1000, 2000), "lockstep": (250, 500, 1000, 2000, 4000), "tangle": (20, 28, 36, 44)}
 
-LIMIT = 60  # seconds; tangles of more than 44 packages take either tool longer than that
+LIMIT = 60  # seconds; a tangle of 80 packages takes either tool longer than two minutes
 
 
 def worlds(tools):

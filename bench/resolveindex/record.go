@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -127,7 +128,9 @@ func (c *recorder) metadata(r *http.Request, wheel string) ([]byte, error) {
 		return b, nil
 	}
 	b, err := c.kept("metadata "+wheel, func() ([]byte, error) {
-		m, err := c.client.Metadata(r.Context(), pypi.File{Name: wheel[strings.LastIndexByte(wheel, '/')+1:], URL: wheel})
+		// Kept even if the caller has gone: a tool that leaves with questions open
+		// would otherwise wait for the real index in every run.
+		m, err := c.client.Metadata(context.WithoutCancel(r.Context()), pypi.File{Name: wheel[strings.LastIndexByte(wheel, '/')+1:], URL: wheel})
 		return m.Core, err
 	})
 	if err == nil {
