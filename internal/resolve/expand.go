@@ -349,31 +349,26 @@ const ahead = 4
 
 // mostAhead is how many are asked for at most: enough to keep all requests busy
 // that may be under way, few enough to be no loss when the search turns away.
-const mostAhead = 32
+const mostAhead = 48
 
-// fetchAhead asks for the needs of the next n versions of v.
+// fetchAhead asks for the needs of the next n versions of v, from the one that is
+// tried now. What is allowed at the moment is no bound: of packages released in
+// lock step each version of one allows only its own of the other, and the next
+// one's would wait for a round trip each.
 func (s *solver) fetchAhead(v *version, n int) {
-	n = min(n, mostAhead)
-	on := s.present(v)
 	allowed := s.nodes[v.node].allowed
-	lowest := s.req.Options.Prefer == PreferLowest
-	for k := range allowed {
-		p := allowed[k]
-		if !lowest {
-			p = allowed[len(allowed)-1-k]
+	if len(allowed) == 0 {
+		return
+	}
+	on := s.present(v)
+	i, step := allowed[len(allowed)-1].hi-1, int32(-1)
+	if s.req.Options.Prefer == PreferLowest {
+		i, step = allowed[0].lo, 1
+	}
+	for n = min(n, mostAhead); n > 0 && i >= 0 && i < int32(len(v.pkg.versions)); n-- {
+		if rel := v.pkg.release(s.policy, i); s.usable(v.pkg, rel)&on == on {
+			s.fetch.lookAt(s.ctx, rel)
 		}
-		for d := range p.hi - p.lo {
-			i := p.lo + d
-			if !lowest {
-				i = p.hi - 1 - d
-			}
-			if n == 0 {
-				return
-			}
-			n--
-			if rel := v.pkg.release(s.policy, i); s.usable(v.pkg, rel)&on == on {
-				s.fetch.lookAt(s.ctx, rel)
-			}
-		}
+		i += step
 	}
 }

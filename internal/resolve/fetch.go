@@ -49,7 +49,7 @@ func newFetcher(src Source, req *Request, p *policy) *fetcher {
 }
 
 // defaultPrefetch keeps below the 50 requests that a client has under way.
-const defaultPrefetch = 16
+const defaultPrefetch = 48
 
 // shelf returns all versions of a package.
 func (f *fetcher) shelf(ctx context.Context, name python.Name) (*shelf, error) {

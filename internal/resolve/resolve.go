@@ -162,7 +162,7 @@ type Options struct {
 	// that a lock can hold its files. It changes no pick.
 	Complete bool
 	MaxSteps int // decisions and conflicts; 0 means 200,000
-	Prefetch int // questions to the Source under way at once; 0 means 16
+	Prefetch int // questions to the Source under way at once; 0 means 48
 }
 
 // Request is what is to be resolved.
