@@ -13,14 +13,13 @@ import (
 	"syscall"
 )
 
-// The collector runs often: the file trees of two large images live through the
-// whole run, and with the default head room of 100% they would cost twice what
-// they hold. A short run, such as a lock out of the cache, should not collect
-// at all, so the small heap comes later. The limit is soft; a build that needs more
-// gets it.
+// The trees of two large images live through a whole run, and most of what is made
+// beside them is garbage soon: the soft limit makes the collector run before a
+// build takes more than it needs. A short run, such as a lock out of the cache,
+// should hardly collect at all.
 const (
 	firstHeap  = 400       // percent of the runtime's smallest heap, 4 MiB
-	heapGrowth = 40        // percent, once the first collection is over
+	heapGrowth = 120       // percent, once the first collection is over
 	heapLimit  = 150 << 20 // bytes
 )
 
