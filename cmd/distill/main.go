@@ -19,7 +19,7 @@ import (
 // should hardly collect at all.
 const (
 	firstHeap  = 400       // percent of the runtime's smallest heap, 4 MiB
-	heapGrowth = 120       // percent, once the first collection is over
+	heapGrowth = 70        // percent, once the first collection is over
 	heapLimit  = 150 << 20 // bytes
 )
 

@@ -132,7 +132,7 @@ func (a *app) host(set *pflag.FlagSet, reg registries, index *distill.IndexOptio
 	if err != nil {
 		return nil, err
 	}
-	cert, _ := firstOf(a.environ, "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+	cert, _ := firstOf(a.environ, "PIP_CERT", "REQUESTS_CA_BUNDLE")
 	h := &distill.Host{
 		Cache:   store,
 		Environ: a.environ,

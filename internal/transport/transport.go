@@ -56,6 +56,9 @@ func New(o Options) http.RoundTripper {
 	o.ConnectTimeout = orDefault(o.ConnectTimeout, 10*time.Second)
 	o.HeaderTimeout = orDefault(o.HeaderTimeout, 30*time.Second)
 	o.BodyWindow = orDefault(o.BodyWindow, 15*time.Second)
+	if o.Offline {
+		o.CertFile = "" // a bundle takes milliseconds to read
+	}
 	roots, err := loadRoots(o.CertFile)
 	return &roundTripper{
 		opts:     o,
