@@ -46,6 +46,7 @@ func newBuild(a *app) *cobra.Command {
 		if o.Image.Epoch, err = epoch(a.environ); err != nil {
 			return err
 		}
+		o.Pins.Missing = true // it is written after the build
 		o.Publish.ArchTagsGiven = c.Flags().Changed("arch-tags")
 		res, err := distill.Build(c.Context(), h, o)
 		if err != nil {

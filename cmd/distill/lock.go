@@ -31,7 +31,7 @@ func newLock(a *app) *cobra.Command {
 			return err
 		}
 		if o.Pins.Lock == "" && o.Output != "-" {
-			o.Pins.Lock = o.Output
+			o.Pins.Lock, o.Pins.Missing = o.Output, true
 		}
 		res, err := distill.Lock(c.Context(), h, o)
 		if err != nil {

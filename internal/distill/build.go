@@ -64,6 +64,9 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 			return nil, err
 		}
 		p.carry(lock)
+		if err := p.checkFiles(lock); err != nil {
+			return nil, err
+		}
 		if err := p.check(o.Pins, lock); err != nil {
 			return nil, err
 		}

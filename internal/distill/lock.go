@@ -44,6 +44,9 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 		return nil, err
 	}
 	p.carry(lock)
+	if err := p.checkFiles(lock); err != nil {
+		return nil, err
+	}
 	if err := p.check(o.Pins, lock); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type PinOptions struct {
 	Locked          bool   // fail where the lock would change
 	Upgrade         bool   // nothing of it is kept
 	UpgradePackages []string
+	// Missing says that the lock need not be there yet.
+	Missing bool
 }
 
 // maxLock bounds a lock file; one of 2,000 packages has some 10 MB.
@@ -42,9 +44,9 @@ func readPins(o PinOptions) (*pins, error) {
 	}
 	text, err := readBounded(o.Lock, maxLock)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !o.Locked:
+	case errors.Is(err, fs.ErrNotExist) && !o.Locked && o.Missing:
 		return nil, nil
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && o.Locked:
 		return nil, &Failure{Kind: Locked, Text: o.Lock + " does not exist, and --locked is set", Hint: hints("make it first: distill lock")}
 	case err != nil:
 		return nil, usagef("", "%s: %v", o.Lock, err)
@@ -99,6 +101,36 @@ func entryKey(k *pylock.Package) string {
 		marker = k.Marker.String()
 	}
 	return strings.Join(append([]string{string(k.Name), versionText(k), marker}, k.Distill.WantedBy...), "\x00")
+}
+
+// checkFiles refuses a file that is called as in the earlier lock and has another
+// hash: an index never changes a file, but those who attack one do.
+func (p *pins) checkFiles(now *pylock.Lock) error {
+	if p == nil {
+		return nil
+	}
+	old := map[string]string{}
+	for _, k := range p.lock.Packages {
+		if slices.Contains(p.drop, k.Name) {
+			continue
+		}
+		for _, f := range lockFiles(k) {
+			old[string(k.Name)+"\x00"+f.Name] = f.Hashes["sha256"]
+		}
+	}
+	for _, k := range now.Packages {
+		for _, f := range lockFiles(k) {
+			was, is := old[string(k.Name)+"\x00"+f.Name], f.Hashes["sha256"]
+			if was != "" && is != "" && was != is {
+				return &Failure{
+					Kind: Damaged,
+					Text: fmt.Sprintf("%s: %s has sha256 %s now, and %s pins %s", k.Name, f.Name, is, p.file, was),
+					Hint: hints("find out why the file changed; --upgrade-package " + string(k.Name) + " takes it as it is now"),
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // check is the error for a new lock that differs from the one which must not
@@ -161,10 +193,48 @@ func lockChanges(a, b *pylock.Lock) []string {
 			out = append(out, fmt.Sprintf("%s: %s -> %s", name, was, now[name]))
 		}
 	}
+	out = append(out, detailChanges(a, b)...)
 	if len(out) == 0 {
-		out = append(out, "the same versions, but files, their hashes, or who wants them")
+		out = append(out, "the same versions and files, but options or other details")
 	}
 	return out
+}
+
+// detailChanges says what differs where the versions are the same.
+func detailChanges(a, b *pylock.Lock) []string {
+	var out []string
+	if a.Distill.Python != b.Distill.Python {
+		out = append(out, fmt.Sprintf("Python: %s -> %s", a.Distill.Python, b.Distill.Python))
+	}
+	if x, y := strings.Join(a.Distill.Platforms, ", "), strings.Join(b.Distill.Platforms, ", "); x != y {
+		out = append(out, fmt.Sprintf("platforms: %s -> %s", x, y))
+	}
+	old := map[string]*pylock.Package{}
+	for _, k := range slices.Concat(a.Packages, a.Distill.Image) {
+		old[string(k.Name)+" "+versionText(k)] = k
+	}
+	for _, k := range slices.Concat(b.Packages, b.Distill.Image) {
+		title := string(k.Name) + " " + versionText(k)
+		was := old[title]
+		switch {
+		case was == nil:
+		case fileList(was) != fileList(k):
+			out = append(out, title+": other files or hashes")
+		case !slices.Equal(was.Distill.WantedBy, k.Distill.WantedBy):
+			out = append(out, fmt.Sprintf("%s: wanted by %s -> %s", title, strings.Join(was.Distill.WantedBy, ", "), strings.Join(k.Distill.WantedBy, ", ")))
+		}
+	}
+	return out
+}
+
+// fileList is the same text for the same files.
+func fileList(k *pylock.Package) string {
+	var out []string
+	for _, f := range lockFiles(k) {
+		out = append(out, f.Name+" "+f.Hashes["sha256"])
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
 }
 
 // versionsOf are the versions of each project, as text.

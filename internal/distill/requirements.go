@@ -65,6 +65,9 @@ func (a *asked) checkHashes() error {
 		return nil
 	}
 	for _, r := range a.requirements {
+		if all := r.Specifiers.All(); r.URL == "" && (len(all) != 1 || all[0].Operator() != "==" && all[0].Operator() != "===") {
+			return usagef("write "+string(r.Name)+"==VERSION", "%s:%d: %s must be pinned with ==, since hashes are required", r.Pos.File, r.Pos.Line, r.Name)
+		}
 		if len(r.Hashes) == 0 {
 			return usagef("add --hash to it, or take the hashes off all lines",
 				"%s:%d: %s has no hash, and hashes are required", r.Pos.File, r.Pos.Line, r.Name)

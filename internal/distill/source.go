@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -272,6 +273,13 @@ func (s *source) specifiers(text string) python.Specifiers {
 
 // direct returns the one candidate of a direct reference (PEP 508 "name @ url").
 func (s *source) direct(name python.Name, raw string) (*resolve.Project, error) {
+	if !strings.Contains(raw, "://") && !strings.HasPrefix(raw, "file:") { // a path
+		abs, err := filepath.Abs(raw)
+		if err != nil {
+			return nil, err
+		}
+		raw = (&url.URL{Scheme: "file", Path: abs}).String()
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, usagef("", "%s @ %s: this is no URL", name, transport.RedactText(raw))

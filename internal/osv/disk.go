@@ -29,7 +29,8 @@ import (
 type Disk struct {
 	Path string
 	warnings
-	known map[python.Name][]*audit.Advisory // also those without any
+	known    map[python.Name][]*audit.Advisory // also those without any
+	readable atomic.Int64                      // records that could be read, or could be skipped as such
 }
 
 // Find returns the advisories that affect each package, by ID. Records are read
@@ -95,6 +96,9 @@ func (d *Disk) load(ctx context.Context, wanted map[python.Name]bool) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if d.readable.Load() == 0 { // nothing known would look like nothing wrong
+		return fmt.Errorf("%s: there is no OSV record in it: %w", d.Path, ErrDamaged)
+	}
 	d.keep(distinct(found), wanted)
 	return nil
 }
@@ -122,8 +126,13 @@ func (d *Disk) keep(found []*audit.Advisory, wanted map[python.Name]bool) {
 // and left out.
 func (d *Disk) parse(name string, b []byte, wanted map[python.Name]bool) *audit.Advisory {
 	if !mentions(b, wanted) {
-		if !json.Valid(b) {
+		switch {
+		case !json.Valid(b):
 			d.add("%s: %s: this is no JSON", d.Path, name)
+		case !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) || !bytes.Contains(b, []byte(`"id"`)):
+			d.add("%s: %s: this is no OSV record", d.Path, name)
+		default:
+			d.readable.Add(1)
 		}
 		return nil
 	}
@@ -135,6 +144,7 @@ func (d *Disk) parse(name string, b []byte, wanted map[python.Name]bool) *audit.
 	for _, n := range notes {
 		d.add("%s: %s", d.Path, n)
 	}
+	d.readable.Add(1)
 	return a
 }
 

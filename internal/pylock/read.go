@@ -385,7 +385,9 @@ func (r *reader) file(t table) File {
 	if len(f.Hashes) == 0 {
 		r.fail(t.place("hashes"), "no hash is given")
 	}
-	if f.Name == "" {
+	// The index knows the file by the last part of its URL; some tools write a
+	// normalised name beside it.
+	if f.Name == "" || f.URL != "" && isArchive(lastPart(f)) {
 		f.Name = lastPart(f)
 	}
 	return f
@@ -441,4 +443,9 @@ func (r *reader) stringMap(t table) map[string]string {
 		out[key] = get[string](r, t, key)
 	}
 	return out
+}
+
+// isArchive tells whether a name is that of a wheel or source archive.
+func isArchive(name string) bool {
+	return strings.HasSuffix(name, ".whl") || python.IsSdistName(name)
 }
