@@ -23,6 +23,11 @@ func (p *policy) why(c *Candidate, target int) string {
 	if a := p.allForOther(c.Artifacts, target); a != nil {
 		return p.refusalText(wrongPython, []*Artifact{a}, target)
 	}
+	for _, r := range []refusal{tooNew, noTime, wrongHash, noHashGiven} {
+		if slices.ContainsFunc(by[r], isWheel) { // one whose tags fit
+			delete(by, wrongTags)
+		}
+	}
 	var parts []string
 	for r := fits + 1; r <= buildOff; r++ {
 		if list := by[r]; len(list) > 0 {
@@ -32,7 +37,13 @@ func (p *policy) why(c *Candidate, target int) string {
 	if len(by[buildOff]) == 0 && len(by[wrongTags]) > 0 && !slices.ContainsFunc(c.Artifacts, isSdist) {
 		parts = append(parts, "there is no source archive")
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) > 0:
+	case slices.ContainsFunc(c.Artifacts, isSdist):
+		return "has no wheel, and --source leaves out builds"
+	case slices.ContainsFunc(c.Artifacts, isWheel):
+		return "has wheels only, and --source leaves them out"
+	default:
 		return "stands in the image of another platform only"
 	}
 	return strings.Join(parts, ", and ")
@@ -53,6 +64,8 @@ func (p *policy) allForOther(list []*Artifact, target int) *Artifact {
 }
 
 func isSdist(a *Artifact) bool { return a.Kind == Sdist }
+
+func isWheel(a *Artifact) bool { return a.Kind == Wheel }
 
 // refusalText says why artifacts that were refused for one reason were.
 func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
