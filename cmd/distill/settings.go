@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,7 @@ func settleEnviron(set *pflag.FlagSet, given map[string]bool, environ func(strin
 			return
 		}
 		values := []string{value}
-		if isList(f) && f.Name != "cmd" && f.Name != "entrypoint" {
+		if isList(f) {
 			values = strings.Fields(value) // as pip reads its own variables
 		}
 		given[f.Name] = true
@@ -88,10 +89,10 @@ func settleFile(set *pflag.FlagSet, given map[string]bool) error {
 	return settleDocument(set, given, path, doc)
 }
 
-// otherCommands are keys of flags that only some commands have; a file serves
-// all of them.
+// settleDocument gives flags the values of a file. Keys of flags that only other
+// commands have are passed over, as one file serves all.
 func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc map[string]any) error {
-	for _, key := range slices.Sorted(mapKeys(doc)) {
+	for _, key := range slices.Sorted(maps.Keys(doc)) {
 		f := set.Lookup(key)
 		if f == nil {
 			if isFlagOfAnyCommand(key) {
@@ -126,16 +127,6 @@ func isPath(key string) bool {
 	return key == "req" || key == "constraint" || key == "override" || key == "lock" || key == "osv-db"
 }
 
-func mapKeys(m map[string]any) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
 // tomlValues turns a value of the file into what stands on a command line. A
 // table is a list of NAME=value.
 func tomlValues(v any) ([]string, error) {
@@ -158,7 +149,7 @@ func tomlValues(v any) ([]string, error) {
 		return out, nil
 	case map[string]any:
 		var out []string
-		for _, k := range slices.Sorted(mapKeys(v)) {
+		for _, k := range slices.Sorted(maps.Keys(v)) {
 			s, ok := v[k].(string)
 			if !ok {
 				return nil, fmt.Errorf("%s must be a string", k)

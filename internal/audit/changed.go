@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -40,7 +41,7 @@ func checkChanged(f *Facts) []Finding {
 
 // difference compares the digests that both sides have.
 func difference(lock, index map[string]string) string {
-	for _, algorithm := range slices.Sorted(mapKeys(lock)) {
+	for _, algorithm := range slices.Sorted(maps.Keys(lock)) {
 		if there, ok := index[algorithm]; ok && !strings.EqualFold(there, lock[algorithm]) {
 			return fmt.Sprintf("%s %s, the lock has %s", algorithm, short(there), short(lock[algorithm]))
 		}

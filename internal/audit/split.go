@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,7 +57,7 @@ func (f *Facts) versionsOn(list []*Item) (on []int, text string) {
 			}
 		}
 	}
-	on = slices.Sorted(mapKeys(first))
+	on = slices.Sorted(maps.Keys(first))
 	differ := false
 	var parts []string
 	for _, t := range on {
@@ -67,15 +68,4 @@ func (f *Facts) versionsOn(list []*Item) (on []int, text string) {
 		return nil, ""
 	}
 	return on, strings.Join(parts, ", ")
-}
-
-// mapKeys yields the keys of a map in no order.
-func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -180,12 +181,12 @@ func lockChanges(a, b *pylock.Lock) []string {
 		}
 	}
 	old, now := versionsOf(a), versionsOf(b)
-	for _, name := range slices.Sorted(mapKeys(old)) {
+	for _, name := range slices.Sorted(maps.Keys(old)) {
 		if _, ok := now[name]; !ok {
 			out = append(out, fmt.Sprintf("%s %s: no longer needed", name, old[name]))
 		}
 	}
-	for _, name := range slices.Sorted(mapKeys(now)) {
+	for _, name := range slices.Sorted(maps.Keys(now)) {
 		switch was, ok := old[name]; {
 		case !ok:
 			out = append(out, fmt.Sprintf("%s %s: new", name, now[name]))
@@ -253,14 +254,4 @@ func versionsOf(l *pylock.Lock) map[string]string {
 		}
 	}
 	return out
-}
-
-func mapKeys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
