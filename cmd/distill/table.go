@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -45,12 +46,7 @@ func printLock(w io.Writer, res *distill.LockResult) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", cell(r.Name), cell(r.Version), cell(ways(r, res.Targets)))
 	}
 	t.Flush()
-	names := make([]string, 0, len(res.Split))
-	for n := range res.Split {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(res.Split)) {
 		fmt.Fprintf(w, "  %s differs between platforms: %s\n", cell(n), cell(res.Split[n]))
 	}
 }

@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func parsePlatforms(names []string) ([]v1.Platform, error) {
 			return nil, usagef("write linux/amd64", "--platform %q is no platform", n)
 		}
 		if p.OS != "linux" || machines[p.Architecture] == "" {
-			return nil, usagef("", "--platform %s: only Linux on %s is supported", n, strings.Join(knownArchitectures(), ", "))
+			return nil, usagef("", "--platform %s: only Linux on %s is supported", n, strings.Join(slices.Sorted(maps.Keys(machines)), ", "))
 		}
 		if p.Architecture == "arm64" && p.Variant == "v8" {
 			p.Variant = ""
@@ -46,15 +47,6 @@ func parsePlatforms(names []string) ([]v1.Platform, error) {
 		}
 	}
 	return out, nil
-}
-
-func knownArchitectures() []string {
-	var out []string
-	for a := range machines {
-		out = append(out, a)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // choosePlatforms returns the platforms to work on: those asked for, which all
