@@ -53,6 +53,10 @@ type File struct {
 	Note []byte
 	// Content opens a regular file; nil for everything else.
 	Content Content
+	// Of and Rewrite are set by [Rewritten]: the content is that of Of after the
+	// rule Rewrite, and is known by both before it is read.
+	Of      *File
+	Rewrite Rewriter
 }
 
 // IsRegular tells whether f has content.

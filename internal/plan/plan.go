@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
@@ -19,7 +20,16 @@ type Plan struct {
 	Platform string
 	Layers   []Layer
 	Packages []Package // in order of name
+	Trimmed  []Trimmed // what --trim left out, in order of owner, then rule
 	Warnings []string
+}
+
+// Trimmed is what one rule of trimming left out of one package.
+type Trimmed struct {
+	Owner string // "numpy 1.26.4", "python 3.11.2"
+	Rule  string // "tests", "headers", "stubs" ...
+	Files int
+	Bytes int64 // uncompressed
 }
 
 // Layer is one new layer. Files holds regular files, links, and the directories
@@ -80,6 +90,14 @@ type Input struct {
 	// LibraryPath is LD_LIBRARY_PATH in the configuration of the new image,
 	// DevLibraryPath that of the development image; mostly "".
 	LibraryPath, DevLibraryPath string
+	// Runtime holds the interpreter, its standard library and what these need, if the base
+	// has no Python: files of the development image, at paths that Base has already
+	// (Base is then the base as if they stood in it). See [Runtime].
+	Runtime files.Set
+	// App is the application with its final paths, laid as the last layer.
+	App files.Set
+	// Hints are what is known of packages beside their files.
+	Hints *hints.Book
 }
 
 // Options change what is laid.
@@ -90,7 +108,8 @@ type Options struct {
 	// matches all below it. Include takes files of the development image
 	// which no package brings; Exclude leaves out what would have come.
 	Include, Exclude []string
-	Trim             string // "none", "safe" (default)
+	Trim             string // "none", "safe" (default), "max"
+	NoByteCode       bool   // leave byte code out, as without it the image is smaller
 	MaxLayers        int    // new and base layers together; 0 means 40
 	BaseLayers       int
 }

@@ -1,0 +1,62 @@
+// Package hints holds what is known about packages that their files don't say:
+// libraries, data and programs that they use only when they run, and what looks
+// superfluous in them and is not.
+//
+// The facts stand in TOML (hints.toml here, and what the user adds with --hints), one
+// table a package, each with the reason. A hint brings files of the development
+// image along, or keeps files that trimming would leave out; it never invents a file.
+package hints
+
+import "github.com/r-seed-1713b764/distill/internal/python"
+
+// Hint is what is known about one package.
+type Hint struct {
+	Package python.Name // distribution, or "python" for the interpreter and its standard library
+	Why     string      // one sentence, shown as the reason of what comes along
+	// When restricts the hint to trees that hold one of these paths or globs (below
+	// site-packages, or absolute with a leading slash); empty: always.
+	When []string
+	// Libraries are names as dlopen would get them ("libodbc.so.2"), or globs on
+	// names ("libmkl_*.so.*"), that are brought if the development image's loader
+	// finds them.
+	Libraries []string
+	// Files are globs on paths of the development image, with a leading slash, of
+	// data that is brought with all it leads to ("/etc/odbcinst.ini").
+	Files []string
+	// Programs are names looked up on the development image's PATH ("dot").
+	Programs []string
+	// Keep are globs below site-packages of files that trimming must not take
+	// ("numpy/testing/**").
+	Keep []string
+	// Optional are globs below site-packages of modules or extension modules that
+	// the package works without: what they need may be missing.
+	Optional []string
+}
+
+// Book is a list of hints by package. A nil *Book is empty.
+type Book struct{ list []Hint }
+
+// For returns the hints about a package, in the order in which they were read.
+func (b *Book) For(name python.Name) []Hint {
+	if b == nil {
+		return nil
+	}
+	var out []Hint
+	for _, h := range b.list {
+		if h.Package == name {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Join returns a book of the hints of b and then those of other.
+func (b *Book) Join(other *Book) *Book {
+	out := &Book{}
+	for _, part := range []*Book{b, other} {
+		if part != nil {
+			out.list = append(out.list, part.list...)
+		}
+	}
+	return out
+}
