@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build test check fmt-check vet lint race demo images e2e bench bench-resolve clean
+.PHONY: help build test check fmt-check vet lint race demo images e2e bench bench-size bench-resolve clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ e2e: build images ## Ship six applications out of the large images and run them 
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)
 	bench/run.sh
+
+bench-size: build images ## Measure size and start with and without byte code, against uv and the files really opened (root, half an hour)
+	BENCH_ARCHES=amd64 BENCH_TOOLS="distill distill-plain distill-max floor pip uv-same uv-code" bench/run.sh
 
 bench-resolve: build ## Measure distill lock against uv pip compile (network, half an hour)
 	python3 bench/resolve.py

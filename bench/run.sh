@@ -5,7 +5,9 @@
 #
 #   bench/run.sh [NAME ...]            sets of fixtures/requirements for pydev (default: all five)
 #
-#   BENCH_TOOLS="distill pip uv uv-same"   what is measured (default: all)
+#   BENCH_TOOLS="distill pip uv uv-same"   what is measured (this is the default); there are also
+#       distill-plain (no byte code), distill-max (--trim max), uv-code (uv-same with byte code), and
+#       floor: the files that the smoke script opens in distill's image, beyond the base
 #   BENCH_ARCHES="amd64 arm64"             for which the Dockerfiles are built; arm64 runs in qemu
 #
 # Needs root. Times are those of this machine on this day; sizes are those of gzipped layers.
@@ -39,22 +41,53 @@ unpack_layers() {  # unpack_layers PROCESSES
   printf '%s\n' "${l[@]}" | xargs -P "$1" -I{} sh -c 'gzip -dc <"{}" >/dev/null'
 }
 
+# distill_run NAME KEY [FLAG...]: both platforms into $WORK/distill/out; what it took goes to time-KEY
+distill_run() {
+  local n=$1 k=$2 d=$WORK/distill; shift 2
+  (cd "$d" && DISTILL_CACHE_DIR=$d/cache /usr/bin/time -o "time-$k" -f '{"seconds": %e, "cpu": %U, "rss": %M}' \
+    "$DISTILL" --from "oci:$IMAGES/pydev" --onto "oci:$IMAGES/pyslim" --req "$n.txt" --to oci:out --metadata-file "$k.json" "$@" >/dev/null 2>"$k.log") ||
+    { tail -5 "$d/$k.log" >&2; return 1; }
+}
+measure_distill() {  # measure_distill NAME TOOL KEY ARCH...: size and start of what distill_run made
+  local n=$1 t=$2 k=$3 a d=$WORK/distill; shift 3
+  for a; do
+    record "$n" "$t" "$a" size "$(jq --arg p "linux/$a" '.platforms[] | select(.platform | startswith($p)) |
+      {added, packages: (.packages | map({(.name): .version}) | add)}' "$d/$k.json")"
+    skopeo --override-arch "$a" copy -q "oci:$d/out" "${CONTAINERS}localhost/$n-$t:$a"
+    judge "$n" "$t" "$a"
+  done
+}
+
 distill_set() {  # distill_set NAME: cold, then warm, both platforms into an OCI layout
   local n=$1 d=$WORK/distill k
   rm -rf "$d"; mkdir -p "$d"; cp "$REQS/$n"*.txt "$d/"
   for p in 1 2; do timed unpack_layers "$p"; record "$n" distill both "unpack_$p" "$SPENT"; done
   for k in cold warm; do
-    (cd "$d" && DISTILL_CACHE_DIR=$d/cache /usr/bin/time -o "time-$k" -f '{"seconds": %e, "cpu": %U, "rss": %M}' \
-      "$DISTILL" --from "oci:$IMAGES/pydev" --onto "oci:$IMAGES/pyslim" --req "$n.txt" --to oci:out --metadata-file "$k.json" >/dev/null 2>"$k.log") ||
-      { tail -5 "$d/$k.log" >&2; record "$n" distill both failed true; return 0; }
+    distill_run "$n" $k || { record "$n" distill both failed true; return 0; }
     record "$n" distill both "$k" "$(cat "$d/time-$k")"
   done
-  for a in amd64 arm64; do
-    record "$n" distill "$a" size "$(jq --arg p "linux/$a" '.platforms[] | select(.platform | startswith($p)) |
-      {added, packages: (.packages | map({(.name): .version}) | add)}' "$d/cold.json")"
-    skopeo --override-arch "$a" copy -q "oci:$d/out" "${CONTAINERS}localhost/$n-distill:$a"
-    judge "$n" distill "$a"
+  measure_distill "$n" distill warm amd64 arm64
+  if wanted floor; then floor "$n"; fi
+  for k in plain max; do
+    wanted "distill-$k" || continue
+    rm -rf "$d/out"
+    if [[ $k == plain ]]; then distill_run "$n" $k --no-compile; else distill_run "$n" $k --trim max; fi &&
+      measure_distill "$n" "distill-$k" $k amd64 arm64
   done
+  rm -rf "$d"
+}
+
+wanted() { [[ " $TOOLS " == *" $1 "* ]]; }
+
+# floor NAME: what the smoke script opens in distill's amd64 image beyond the base, packed as one layer
+floor() {
+  local d=$WORK/floor; rm -rf "$d"; mkdir -p "$d"
+  skopeo --override-arch amd64 copy -q "oci:$WORK/distill/out" "oci:$d/result:x"
+  skopeo --override-arch amd64 copy -q "oci:$IMAGES/pyslim" "oci:$d/slim:x"
+  umoci unpack --image "$d/result:x" "$d/root" >/dev/null 2>&1; umoci unpack --image "$d/slim:x" "$d/base" >/dev/null 2>&1
+  strace -f -qq -y -e trace=openat,execve,readlink -o "$d/trace" chroot "$d/root/rootfs" /usr/bin/env -i \
+    PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp python3 - <"$REQS/$1.smoke.py" >/dev/null 2>&1 || true
+  record "$1" floor amd64 size "{\"added\": $(python3 "$HERE/floor.py" "$d/trace" "$d/root/rootfs" "$d/base/rootfs")}"
   rm -rf "$d"
 }
 
@@ -89,21 +122,21 @@ packages_of() {
 
 main() {
   local n t a
-  need_tools buildah
+  need_tools buildah strace
   work_folder bench
   . "$ROOT/scripts/multistage.sh"
   mkdir -p "$(dirname "$RESULTS")"; : >"$RESULTS"
-  if [[ " $TOOLS " == *' distill '* ]]; then
+  if wanted distill; then
     timed unpack_layers 2   # into the page cache
     for n in "${SETS[@]}"; do say "$n with distill"; distill_set "$n"; done
   fi
   for a in $ARCHES; do
-    [[ $TOOLS != distill ]] || break
+    [[ " $TOOLS " == *pip* || " $TOOLS " == *uv* ]] || break
     say "loading pydev and pyslim, $a"
     timed load_images "$a"; record - load "$a" load "$SPENT"
     for n in "${SETS[@]}"; do
       for t in $TOOLS; do
-        [[ $t != distill ]] || continue
+        [[ $t != distill* && $t != floor ]] || continue
         say "$n with $t, $a"; dockerfile_set "$n" "$t" "$a"
       done
     done

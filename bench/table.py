@@ -4,7 +4,9 @@ import json
 import statistics
 import sys
 
-TOOLS = [("pip", "Dockerfile, pip"), ("uv", "Dockerfile, uv"), ("uv-same", "Dockerfile, uv, the dev image's versions"), ("distill", "distill")]
+TOOLS = [("pip", "Dockerfile, pip"), ("uv", "Dockerfile, uv"), ("uv-same", "Dockerfile, uv, the dev image's versions"),
+         ("uv-code", "the same with byte code"), ("distill-plain", "distill --no-compile"), ("distill", "distill"),
+         ("distill-max", "distill --trim max"), ("floor", "files that the smoke script opens")]
 
 rows = {}
 for path in sys.argv[1:]:
@@ -12,6 +14,7 @@ for path in sys.argv[1:]:
         r = json.loads(line)
         rows.setdefault((r["set"], r["tool"], r["arch"], r["key"]), []).append(r["value"])
 sets = list(dict.fromkeys(k[0] for k in rows if k[0] != "-"))
+TOOLS = [t for t in TOOLS if any(k[1] == t[0] for k in rows)]
 
 
 def get(*key):
@@ -25,7 +28,15 @@ def added(name, tool, arch):
     size, smoke = get(name, tool, arch, "size"), get(name, tool, arch, "smoke")
     if not size:
         return "" if not get(name, tool, arch, "failed") else "does not build"
-    return "%.1f%s" % (size["added"] / 1e6, "" if (smoke or "").startswith("OK") else ", **fails**")
+    return "%.1f%s" % (size["added"] / 1e6, "" if tool == "floor" or (smoke or "").startswith("OK") else ", **fails**")
+
+
+def ratio(name, tool, other, key):
+    """How many times the size or start of one is that of the other, amd64."""
+    a, b = get(name, tool, "amd64", key), get(name, other, "amd64", key)
+    if not a or not b:
+        return ""
+    return "%.2f" % (a["added"] / b["added"] if key == "size" else a / b)
 
 
 def table(head, body):
@@ -43,8 +54,16 @@ def number(value, form="%.0f"):
 print("Added on top of the base, MB of gzipped layers, amd64 / arm64:\n")
 table([""] + sets, [[label] + [" / ".join(x for x in (added(n, t, "amd64"), added(n, t, "arm64")) if x) for n in sets] for t, label in TOOLS])
 
+RATIOS = [("distill-plain", "uv-same", "size", "size without byte code / uv's"), ("distill", "uv-code", "size", "size with byte code / uv's"),
+          ("distill-max", "floor", "size", "--trim max / files opened"), ("distill", "pip", "start", "start / pip's"),
+          ("distill", "uv-same", "start", "start / uv's without byte code")]
+body = [[label] + [ratio(n, a, b, key) for n in sets] for a, b, key, label in RATIOS]
+if any(any(r[1:]) for r in body):
+    print("Proportions, amd64:\n")
+    table([""] + sets, [r for r in body if any(r[1:])])
+
 print("Seconds to build, amd64 / arm64 (in qemu); distill makes both in one run:\n")
-body = [[label] + [" / ".join(x for x in (number(get(n, t, a, "build")) for a in ("amd64", "arm64")) if x) for n in sets] for t, label in TOOLS[:3]]
+body = [[label] + [" / ".join(x for x in (number(get(n, t, a, "build")) for a in ("amd64", "arm64")) if x) for n in sets] for t, label in TOOLS if t in ("pip", "uv", "uv-same", "uv-code")]
 for key in "cold", "warm":
     body.append(["distill, %s" % ("empty cache" if key == "cold" else "second run")] +
                 [number((get(n, "distill", "both", key) or {}).get("seconds"), "%.1f") for n in sets])
@@ -62,10 +81,10 @@ def differ(name, tool):
     return str(sum(1 for k in b if k in a and a[k] != b[k]))
 
 
-table([""] + sets, [[label] + [differ(n, t) for n in sets] for t, label in TOOLS[:3]])
+table([""] + sets, [[label] + [differ(n, t) for n in sets] for t, label in TOOLS if t in ("pip", "uv", "uv-same", "uv-code")])
 
 print("Container start to the end of the smoke script, seconds, amd64:\n")
-table([""] + sets, [[label] + [number(get(n, t, "amd64", "start"), "%.2f") for n in sets] for t, label in TOOLS])
+table([""] + sets, [[label] + [number(get(n, t, "amd64", "start"), "%.2f") for n in sets] for t, label in TOOLS if t != "floor"])
 
 if any(get(n, "distill", "both", "cold") for n in sets):
     print("A cold run of distill (both platforms) beside decompressing the layers of both development images:\n")

@@ -13,17 +13,18 @@ load_images() {  # load_images ARCH: pydev and pyslim into podman's storage, onc
   done
 }
 
-# dockerfile NAME TOOL ARCH: TOOL is pip, uv, or uv-same, which keeps the versions of the development image
+# dockerfile NAME TOOL ARCH: TOOL is pip, uv, uv-same, which keeps the versions of the development image, or
+# uv-code, which also writes byte code
 dockerfile() {
   echo "FROM localhost/pydev:$3 AS build"
   printf 'ARG %s\n' "${BUILD_VARIABLES[@]}"
   echo "COPY *.txt /req/"
   case $2 in
     pip) echo "RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir -r /req/$1.txt" ;;
-    uv | uv-same)
+    uv | uv-same | uv-code)
       echo "RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv && /opt/uv/bin/uv venv /opt/venv"
       if [[ $2 == uv ]]; then echo "RUN : >/req/versions"; else echo "RUN python3 -m pip freeze --all | grep == >/req/versions"; fi
-      echo "RUN VIRTUAL_ENV=/opt/venv /opt/uv/bin/uv pip install --no-cache -c /req/versions -r /req/$1.txt" ;;
+      echo "RUN VIRTUAL_ENV=/opt/venv /opt/uv/bin/uv pip install $([[ $2 != uv-code ]] || echo --compile-bytecode) --no-cache -c /req/versions -r /req/$1.txt" ;;
   esac
   cat <<D
 FROM localhost/pyslim:$3
