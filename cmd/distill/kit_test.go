@@ -248,3 +248,36 @@ func cmdWheel(ts *testscript.TestScript, neg bool, args []string) {
 	k.must(z.Close())
 	k.write(name+"-"+version+"-py3-none-any.whl", out.Bytes())
 }
+
+// cmdSdist makes a source archive in the folder wheels: sdist NAME VERSION
+// [REQUIREMENT...]. Its requirements stand in egg-info, as setuptools wrote them
+// before PEP 643; without any, it says that only a build can tell them.
+func cmdSdist(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: sdist NAME VERSION [REQUIREMENT...]")
+	}
+	name, version := args[0], args[1]
+	k := &kit{dir: ts.MkAbs("wheels"), ts: ts}
+	k.must(os.MkdirAll(k.dir, 0o755))
+	root := name + "-" + version
+	head := "Name: " + name + "\nVersion: " + version + "\n"
+	type file struct{ name, text string }
+	all := []file{{root + "/PKG-INFO", "Metadata-Version: 2.2\n" + head + "Dynamic: Requires-Dist\n"}}
+	if len(args) > 2 {
+		all = []file{
+			{root + "/PKG-INFO", "Metadata-Version: 2.1\n" + head},
+			{root + "/" + name + ".egg-info/requires.txt", strings.Join(args[2:], "\n") + "\n"},
+		}
+	}
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	t := tar.NewWriter(z)
+	for _, f := range all {
+		k.must(t.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text)), Typeflag: tar.TypeReg}))
+		_, err := t.Write([]byte(f.text))
+		k.must(err)
+	}
+	k.must(t.Close())
+	k.must(z.Close())
+	k.write(root+".tar.gz", out.Bytes())
+}

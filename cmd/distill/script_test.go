@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"image":     cmdImage,
 			"installed": cmdInstalled,
 			"wheel":     cmdWheel,
+			"sdist":     cmdSdist,
 		},
 	})
 }

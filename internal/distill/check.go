@@ -36,6 +36,9 @@ func (h *Host) checkAsked(a *asked, index IndexOptions, choice ChoiceOptions) er
 	if err != nil {
 		return err
 	}
+	if err := c.Check(); err != nil {
+		return err
+	}
 	return checkFolders(c)
 }
 

@@ -20,6 +20,9 @@ func KindOf(err error) Kind {
 	}
 	var none *resolve.NoSolution
 	if errors.As(err, &none) {
+		if none.Unasked {
+			return Network
+		}
 		return NoSolution
 	}
 	for _, k := range sentinels {
@@ -50,6 +53,7 @@ var sentinels = []struct {
 	{registry.ErrNotFound, Network},
 	{registry.ErrAuth, Network},
 	{registry.ErrUnavailable, Network},
+	{pypi.ErrURL, Usage},
 	{pypi.ErrHash, Damaged},
 	{pypi.ErrDamaged, Damaged},
 	{pypi.ErrOffline, Network},

@@ -157,6 +157,7 @@ func describedTarget(p v1.Platform, full python.Version, libc python.Libc) resol
 	return resolve.Target{
 		Name:    platformName(p),
 		Python:  full,
+		Libc:    libc,
 		Markers: python.MarkerEnvFor(full, machine),
 		Tags:    python.TagsFor(python.TagTarget{Implementation: "cp", Major: int(r[0]), Minor: int(r[1]), Arch: machine, Libc: libc}),
 	}

@@ -2,7 +2,9 @@ package distill
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -34,7 +36,7 @@ func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, cho
 }
 
 func target(name string, py *inspect.Interpreter) resolve.Target {
-	return resolve.Target{Name: name, Python: py.Version, Markers: py.Markers, Tags: py.Tags}
+	return resolve.Target{Name: name, Python: py.Version, Markers: py.Markers, Tags: py.Tags, Libc: py.Libc}
 }
 
 // resolveTargets picks versions and artifacts; dev and base may be nil where
@@ -65,10 +67,12 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 		Options:      opts,
 	})
 	if err != nil {
-		return nil, err
+		return nil, a.placed(err)
 	}
 	for _, s := range r.Splits {
-		h.Teller.Warn(string(s.Name) + " has different versions on the platforms: " + s.Reason)
+		if !choice.WholeLock { // the table of a lock has a line about it
+			h.Teller.Warn(string(s.Name) + " has different versions on the platforms: " + s.Reason)
+		}
 	}
 	for _, w := range r.Warnings {
 		h.Teller.Warn(w)
@@ -82,6 +86,25 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 		}
 	}
 	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
+}
+
+// placed adds the line of a direct reference that leads nowhere.
+func (a *asked) placed(err error) error {
+	var u *unreachable
+	if !errors.As(err, &u) {
+		return err
+	}
+	f := &Failure{Kind: Network, Text: string(u.name), Cause: u.cause}
+	if errors.Is(u.cause, fs.ErrNotExist) {
+		f.Kind = Usage
+	}
+	for _, r := range slices.Concat(a.requirements, a.constraints, a.overrides) {
+		if r.Name == u.name && r.URL == u.reference && r.Pos.File != "" {
+			f.Text = fmt.Sprintf("%s:%d: %s", r.Pos.File, r.Pos.Line, u.name)
+			break
+		}
+	}
+	return f
 }
 
 // hashedAway tells whether a requirement has hashes that nothing is compared

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -27,7 +28,18 @@ type source struct {
 
 	mu    sync.Mutex
 	specs map[string]python.Specifiers // of requires-python, by text
+	links map[string]string            // direct references that were followed, by the URL that is fetched
 }
+
+// unreachable is the error for a direct reference that leads nowhere.
+type unreachable struct {
+	name      python.Name
+	reference string // as the requirement has it
+	cause     error
+}
+
+func (u *unreachable) Error() string { return fmt.Sprintf("%s: %v", u.name, u.cause) }
+func (u *unreachable) Unwrap() error { return u.cause }
 
 // standing is one installed distribution as a way to get its version.
 type standing struct {
@@ -52,6 +64,7 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		installed: map[python.Name]*resolve.Project{},
 		standing:  map[python.Name][]standing{},
 		specs:     map[string]python.Specifiers{},
+		links:     map[string]string{},
 	}
 	preferred := map[python.Name][]standing{}
 	for t := range dev {
@@ -145,9 +158,15 @@ func (s *source) Project(ctx context.Context, name python.Name, direct string) (
 	page, err := s.client.Project(ctx, name)
 	switch {
 	case errors.Is(err, pypi.ErrNotFound):
-		return joined(nil, s.standing[name], "not found in "+s.places()), nil
+		p := joined(nil, s.standing[name], "not found in "+s.places())
+		if s.client.NoIndex {
+			p.Advice = "put its files in a folder for --find-links, or leave out --no-index"
+		}
+		return p, nil
 	case errors.Is(err, pypi.ErrOffline):
-		return joined(nil, s.standing[name], pypi.ErrOffline.Error()), nil
+		p := joined(nil, s.standing[name], pypi.ErrOffline.Error())
+		p.Unasked, p.Advice = true, "run it once without --offline, which fills the cache"
+		return p, nil
 	case err != nil:
 		return nil, err
 	}
@@ -171,6 +190,9 @@ func (s *source) Project(ctx context.Context, name python.Name, direct string) (
 
 // places names the indexes, for a message.
 func (s *source) places() string {
+	if s.client.NoIndex && len(s.client.FindLinks) == 0 {
+		return "any place: --no-index is set, and --find-links names none"
+	}
 	if s.client.NoIndex {
 		return "the find-links (--no-index is set)"
 	}
@@ -272,7 +294,8 @@ func (s *source) specifiers(text string) python.Specifiers {
 }
 
 // direct returns the one candidate of a direct reference (PEP 508 "name @ url").
-func (s *source) direct(name python.Name, raw string) (*resolve.Project, error) {
+func (s *source) direct(name python.Name, reference string) (*resolve.Project, error) {
+	raw := reference
 	if !strings.Contains(raw, "://") && !strings.HasPrefix(raw, "file:") { // a path
 		abs, err := filepath.Abs(raw)
 		if err != nil {
@@ -287,6 +310,9 @@ func (s *source) direct(name python.Name, raw string) (*resolve.Project, error) 
 	f := pypi.File{Name: path.Base(u.Path), Hashes: fragmentHashes(u.Fragment)}
 	u.Fragment = ""
 	f.URL = u.String()
+	s.mu.Lock()
+	s.links[f.URL] = reference
+	s.mu.Unlock()
 	var v python.Version
 	if strings.HasSuffix(f.Name, ".whl") {
 		w, err := python.ParseWheelName(f.Name)
@@ -326,6 +352,14 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 	}
 	f := a.Ref.(pypi.File)
 	text, err := s.client.Metadata(ctx, f)
+	if errors.Is(err, transport.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		s.mu.Lock()
+		reference := s.links[f.URL]
+		s.mu.Unlock()
+		if reference != "" {
+			return nil, &unreachable{c.Name, reference, err}
+		}
+	}
 	switch {
 	case errors.Is(err, pypi.ErrDynamic), errors.Is(err, pypi.ErrDamaged), errors.Is(err, transport.ErrNotFound):
 		return nil, &resolve.Unusable{Reason: err.Error()}

@@ -111,10 +111,10 @@ func (c *Client) init() error {
 func (c *Client) addLogin(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file" {
-		return nil, fmt.Errorf("index %q is no http, https or file URL", transport.Redact(raw))
+		return nil, &badURL{fmt.Sprintf("index %q is no http, https or file URL", transport.Redact(raw))}
 	}
 	if u.Host == "" && u.Scheme != "file" {
-		return nil, fmt.Errorf("index %q names no host", transport.Redact(raw))
+		return nil, &badURL{fmt.Sprintf("index %q names no host", transport.Redact(raw))}
 	}
 	l := login{}
 	if u.User != nil {
@@ -127,6 +127,16 @@ func (c *Client) addLogin(raw string) (*url.URL, error) {
 	c.state.logins = append(c.state.logins, l)
 	return u, nil
 }
+
+// badURL is an [ErrURL] whose text says all.
+type badURL struct{ text string }
+
+func (b *badURL) Error() string   { return b.text }
+func (*badURL) Is(err error) bool { return err == ErrURL }
+
+// Check returns an error that wraps [ErrURL] if Indexes or FindLinks hold
+// something else. It asks nobody.
+func (c *Client) Check() error { return c.init() }
 
 func (c *Client) logf(format string, args ...any) {
 	if c.Log != nil {

@@ -30,6 +30,7 @@ var (
 	ErrOffline  = errors.New("not in the cache, and --offline is set")
 	ErrHash     = errors.New("the content is not what the index announced")
 	ErrDamaged  = errors.New("damaged or unsupported")
+	ErrURL      = errors.New("no URL of an index")
 )
 
 // Client is useful with Cache set. It is safe for several goroutines and has at

@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -167,6 +168,10 @@ func (f *fetcher) follow(ctx context.Context, r *python.Requirement, wide bool) 
 // needs reads what a release needs and asks ahead for that.
 func (f *fetcher) needs(ctx context.Context, rel *release, extras []python.Name) {
 	list, err := rel.ask(ctx, f.src)
+	var guess *Unusable
+	if errors.As(err, &guess) && guess.Needs != nil {
+		list, err = []*Needs{guess.Needs}, nil
+	}
 	if err != nil {
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // hints tells what could be done about a proof, the most promising first.
@@ -26,10 +28,21 @@ func (p *proof) hints() []string {
 		case t.missing != "":
 			add("name it in a requirements file: %s", bare(t.req))
 		case t.dep != nil && len(t.dep.versions) == 0:
-			add("check the spelling of %s, or name the index that has it with --index-url", t.dep.name)
+			p.hintAbsent(t.dep, add)
 		}
 	}
 	return out
+}
+
+// hintAbsent tells what could be done about a package of which there is nothing.
+func (p *proof) hintAbsent(k *pkg, add func(string, ...any)) {
+	for _, l := range k.listings {
+		if l.project.Advice != "" {
+			add("%s", l.project.Advice)
+			return
+		}
+	}
+	add("check the spelling of %s, or name the index that has it with --index-url", k.name)
 }
 
 func (p *proof) hintGuarded(t *told, add func(string, ...any)) {
@@ -54,16 +67,19 @@ func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
 		return
 	}
 	target := bad.first()
-	reasons := make(map[refusal]bool)
-	for _, a := range rel.candidate.Artifacts {
-		reasons[p.s.policy.refuse(t.pkg.name, a, target)] = true
+	forOther := p.s.policy.allForOther(rel.candidate.Artifacts, target)
+	reasons := p.reasons(t.pkg.name, rel, target)
+	if forOther != nil && !reasons[fits] {
+		if r := p.forThisPython(t, target); r != nil {
+			reasons = p.reasons(t.pkg.name, r, target)
+		}
 	}
 	if j := p.nearest(t, i); j >= 0 && !p.left(t.pkg).has(j) {
 		add("%s %s can be had for %s: allow that version", t.pkg.name, t.pkg.versions[j], p.s.req.Targets[target].Name)
 	}
 	switch {
-	case p.s.policy.allForOther(rel.candidate.Artifacts, target) != nil:
-		add("take a Python that fits %q", rel.candidate.Artifacts[0].RequiresPython)
+	case forOther != nil && reasons[fits]:
+		add("take a Python that fits %q", forOther.RequiresPython)
 	case reasons[buildOff]:
 		add("allow building %s: it is excluded by --only-binary or --no-build", t.pkg.name)
 	case reasons[binaryOff]:
@@ -73,6 +89,30 @@ func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
 	case reasons[wrongHash], reasons[noHashGiven]:
 		add("add the hash of the file that is wanted: %s --hash=sha256:...", t.pkg.name)
 	}
+}
+
+// reasons returns why the files of a release can't be used, whatever Python they
+// are for; fits is among them if another Python is all it takes.
+func (p *proof) reasons(name python.Name, rel *release, target int) map[refusal]bool {
+	out := make(map[refusal]bool)
+	for _, a := range rel.candidate.Artifacts {
+		out[p.s.policy.refuseUnderAnyPython(name, a, target)] = true
+	}
+	return out
+}
+
+// forThisPython returns the newest version of t with a file for the Python of
+// the target, nil if there is none.
+func (p *proof) forThisPython(t *told, target int) *release {
+	for k := len(t.versions) - 1; k >= 0; k-- {
+		for i := t.versions[k].hi - 1; i >= t.versions[k].lo; i-- {
+			rel := t.pkg.release(p.s.policy, i)
+			if p.s.policy.allForOther(rel.candidate.Artifacts, target) == nil {
+				return rel
+			}
+		}
+	}
+	return nil
 }
 
 // nearest returns the version closest to i, newer ones first, that is final and

@@ -23,10 +23,11 @@ func (s *solver) needsOf(p *pkg, rel *release, extra python.Name) ([]dep, error)
 	rel.needs, rel.err = list, err
 	if err != nil {
 		var bad *Unusable
-		if !errors.As(err, &bad) || bad.Needs == nil || !s.setup.guess[p.name] {
+		if !errors.As(err, &bad) || bad.Needs == nil {
 			return nil, err
 		}
 		list = slices.Repeat([]*Needs{bad.Needs}, len(rel.offers))
+		rel.needs = list
 	}
 	if err := s.checkPython(p, list); err != nil {
 		return nil, err

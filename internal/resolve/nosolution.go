@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -13,6 +14,9 @@ type NoSolution struct {
 	// from, a line each.
 	Story   string
 	Targets []string // names of the targets that fail
+	// Unasked is set if nobody could be asked about a package that the proof
+	// speaks of (see [Project.Unasked]).
+	Unasked bool
 	hints   []string
 	relax   []*python.Requirement // lines whose bounds the proof needs
 	last    string                // what to do if nothing else helps
@@ -27,7 +31,7 @@ func (e *NoSolution) Hints() []string { return e.hints }
 // among all.
 func (s *solver) noSolution(dead *clause, failing []Target, all int) *NoSolution {
 	p := s.newProof(dead)
-	n := &NoSolution{hints: p.hints()}
+	n := &NoSolution{hints: p.hints(), Unasked: p.unasked()}
 	for _, t := range p.roots() {
 		if !t.req.Specifiers.IsEmpty() && len(t.dep.versions) > 0 {
 			n.relax = append(n.relax, t.req)
@@ -73,6 +77,18 @@ func (p *proof) story(where string) string {
 		lines = append(lines, "of "+string(k.name)+" "+p.there(k))
 	}
 	return head + ":\n  " + strings.Join(lines, "\n  ")
+}
+
+// unasked tells whether nobody could be asked about one of the packages.
+func (p *proof) unasked() bool {
+	for _, t := range p.facts {
+		for _, k := range []*pkg{t.pkg, t.dep} {
+			if k != nil && slices.ContainsFunc(k.listings, func(l listing) bool { return l.project.Unasked }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // roots returns the lines of the request that the proof needs.
@@ -179,12 +195,15 @@ func (p *proof) besides(k *pkg, v python.Version) string {
 }
 
 // beside returns the closest versions below and above v that are not yanked, -1
-// where there is none.
+// where there is none. Local versions ("1.0+cpu") count only if there are no
+// others: nobody asks for one without knowing its label.
 func (p *pkg) beside(policy *policy, v python.Version) (below, above int32) {
+	isLocal := func(v python.Version) bool { return v.Local() != "" }
+	onlyLocal := !slices.ContainsFunc(p.versions, func(v python.Version) bool { return !isLocal(v) })
 	below, above = -1, -1
 	for i := range int32(len(p.versions)) {
 		c := p.versions[i].Compare(v)
-		if c == 0 || p.release(policy, i).yanked != 0 {
+		if c == 0 || p.release(policy, i).yanked != 0 || isLocal(p.versions[i]) && !onlyLocal {
 			continue
 		}
 		if c < 0 {

@@ -157,6 +157,14 @@ const (
 // refuse tells whether and why an artifact can't be used on a target. Yanked
 // ones pass here.
 func (p *policy) refuse(name python.Name, a *Artifact, target int) refusal {
+	if r := p.refuseUnderAnyPython(name, a, target); r != fits || a.Kind == ImageFiles {
+		return r
+	}
+	return refusePython(a.RequiresPython, p.targets[target].Python)
+}
+
+// refuseUnderAnyPython is refuse without a look at Requires-Python.
+func (p *policy) refuseUnderAnyPython(name python.Name, a *Artifact, target int) refusal {
 	switch a.Kind {
 	case ImageFiles:
 		// What stands in the image is neither binary nor source, and has no
@@ -188,10 +196,7 @@ func (p *policy) refuse(name python.Name, a *Artifact, target int) refusal {
 			return tooNew
 		}
 	}
-	if r := p.refuseHash(name, a); r != fits {
-		return r
-	}
-	return refusePython(a.RequiresPython, p.targets[target].Python)
+	return p.refuseHash(name, a)
 }
 
 func refusePython(needs python.Specifiers, have python.Version) refusal {

@@ -72,7 +72,7 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	t := &p.targets[target]
 	switch r {
 	case unfitFiles:
-		return "the files in the image do not fit: " + list[0].Unfit
+		return "has files in the image that do not fit: " + list[0].Unfit
 	case wrongTags:
 		return fmt.Sprintf("has no wheel for %s (there are: %s)", t.tagName(), tagGroups(list, t.Markers.PlatformMachine))
 	case wrongPython, outgrown:
@@ -86,9 +86,9 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	case noHashGiven:
 		return "has no --hash in the requirements, and hashes are required"
 	case binaryOff:
-		return "its wheels are excluded by --no-binary"
+		return "has wheels, which --no-binary excludes"
 	default:
-		return "building it is excluded by --only-binary or --no-build"
+		return "may not be built: --only-binary or --no-build excludes it"
 	}
 }
 
@@ -186,17 +186,18 @@ func (s *solver) passedFor(p *Pick, i int32, on mask) string {
 	if rel == nil || !rel.seen {
 		return "was not looked at"
 	}
+	if rel.err != nil && rel.guessed() == nil {
+		return rel.err.Error()
+	}
 	if bad := on &^ rel.usable; bad != 0 {
 		return s.policy.why(&rel.candidate, bad.first())
 	}
 	if rel.yanked&on != 0 {
 		return strings.TrimSuffix("was yanked: "+yankedReason(rel), ": ")
 	}
-	if v.IsPrerelease() && !s.req.Options.Pre {
+	// Where one pre-release was taken, being one is no reason against another.
+	if v.IsPrerelease() && !s.req.Options.Pre && !p.Version.IsPrerelease() {
 		return "is a pre-release"
-	}
-	if rel.err != nil {
-		return rel.err.Error()
 	}
 	if reason := s.clash(rel, p); reason != "" {
 		return reason

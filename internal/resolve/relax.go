@@ -67,7 +67,7 @@ func (s *search) without(r *python.Requirement) (fitting string, step int) {
 	}
 	try := &search{
 		ctx: s.ctx, fetch: f, req: &req,
-		wide: make(map[python.Name]bool), guess: make(map[python.Name]bool), outgrown: make(map[python.Name]bool),
+		wide: make(map[python.Name]bool), outgrown: make(map[python.Name]bool),
 	}
 	sv, dead, err := try.solve(try.newSetup())
 	if err != nil || dead != nil {

@@ -19,6 +19,7 @@ type Target struct {
 	Python  python.Version
 	Markers python.MarkerEnv
 	Tags    *python.Tags
+	Libc    python.Libc // what Tags are made for; not looked at, the zero value if unknown
 }
 
 // ArtifactKind is one way to get a version.
@@ -77,6 +78,12 @@ type Project struct {
 	// Note is shown where no version can be had: "not found in any index",
 	// "quarantined", "not in the cache, and --offline is set". May be empty.
 	Note string
+	// Advice is what could be done where no version can be had, "" for a look at
+	// the spelling and the index.
+	Advice string
+	// Unasked is set if nobody could be asked which versions there are: that the
+	// requirements can't be met then says nothing about them.
+	Unasked bool
 }
 
 // Source knows which versions of a package exist and what each one needs. Its
@@ -109,7 +116,7 @@ type Needs struct {
 type Unusable struct {
 	Reason string // "its dependencies can only be told by a build"
 	// Needs is the best guess there is, nil if there is none. A version with a
-	// guess is taken only if there is no other way.
+	// guess is taken as any other, and the pick says so (see [Pick.Guess]).
 	Needs *Needs
 }
 

@@ -23,7 +23,7 @@ func (s *solver) resolution(why map[python.Name]string) (*Resolution, error) {
 		}
 	}
 	for k := range r.Picks {
-		s.finish(r.Picks[k])
+		b.warnings = append(b.warnings, s.finish(r.Picks[k])...)
 	}
 	slices.Sort(b.warnings)
 	r.Warnings = slices.Compact(b.warnings)
@@ -236,13 +236,21 @@ func splits(picks []*Pick, why map[python.Name]string) []Split {
 	return out
 }
 
-// finish adds to a pick what was passed over for it.
-func (s *solver) finish(p *Pick) {
+// finish adds to a pick what was passed over for it. It returns a warning if a
+// better version was, only because nobody can tell what it needs.
+func (s *solver) finish(p *Pick) (warnings []string) {
 	for k := range p.On {
 		p.On[k].Refused = s.policy.refusedBefore(p.Candidate, p.On[k].Artifact, p.On[k].Target)
 	}
 	p.Files = s.files(p)
 	p.Passed = s.passed(p)
+	for _, o := range p.Passed {
+		i := p.pkg.find(o.First)
+		if rel := p.pkg.releases[i].Load(); rel != nil && rel.seen && rel.err != nil && o.Reason == rel.err.Error() {
+			return []string{fmt.Sprintf("%s %s would come before %s, but can't be used: %s", p.Name, o.First, p.Version, o.Reason)}
+		}
+	}
+	return nil
 }
 
 // files returns what of a pick a lock should hold.

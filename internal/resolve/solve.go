@@ -81,14 +81,13 @@ type search struct {
 	req   *Request
 	stats Stats
 	wide  map[python.Name]bool // kept from one setup to the next
-	guess map[python.Name]bool
 	// outgrown are packages of which versions for older Pythons are accepted.
 	outgrown map[python.Name]bool
 }
 
 func (s *search) run() (*Resolution, error) {
 	s.wide = make(map[python.Name]bool)
-	s.guess, s.outgrown = make(map[python.Name]bool), make(map[python.Name]bool)
+	s.outgrown = make(map[python.Name]bool)
 	aligned := s.newSetup()
 	answer, dead, err := s.solve(aligned)
 	if err != nil {
@@ -105,7 +104,7 @@ func (s *search) run() (*Resolution, error) {
 
 func (s *search) newSetup() *setup {
 	return &setup{
-		wide: s.wide, guess: s.guess, outgrown: s.outgrown,
+		wide: s.wide, outgrown: s.outgrown,
 		partial: make(map[python.Name]bool), groups: make(map[python.Name][]mask),
 	}
 }
@@ -130,7 +129,7 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 			set.exact = true
 			continue
 		}
-		if s.guessMore(dead) {
+		if s.admitOutgrown(dead) {
 			continue
 		}
 		return sv, dead, nil
@@ -146,18 +145,15 @@ const maxPartial = 6
 // takes too long; pip never does it.
 const maxExact = 20
 
-// guessMore admits, of the packages that a proof says are unusable, what is only
-// taken if there is no other way: guessed needs, and versions for older Pythons.
-// It tells whether that makes a difference.
-func (s *search) guessMore(dead *clause) bool {
+// admitOutgrown admits, of the packages that a proof says are unusable, what is
+// only taken if there is no other way: versions for older Pythons. It tells
+// whether that makes a difference.
+func (s *search) admitOutgrown(dead *clause) bool {
 	more := false
 	dead.leaves(func(cl *clause) {
 		f := cl.fact
 		if f.kind != factUnusable {
 			return
-		}
-		if !s.guess[f.pkg.name] && f.pkg.any(cl, func(r *release) bool { return r.guessed() != nil }) {
-			s.guess[f.pkg.name], more = true, true
 		}
 		if !s.outgrown[f.pkg.name] && f.pkg.any(cl, func(r *release) bool { return r.isOutgrown(s.req.Targets) }) {
 			s.outgrown[f.pkg.name], more = true, true
@@ -399,7 +395,7 @@ func (s *search) explainApart(apart *solver, dead *clause) error {
 		if err := f.place(); err != nil {
 			return err
 		}
-		one := &search{ctx: s.ctx, fetch: f, req: &alone, wide: s.wide, guess: s.guess, outgrown: s.outgrown}
+		one := &search{ctx: s.ctx, fetch: f, req: &alone, wide: s.wide, outgrown: s.outgrown}
 		sv, deadAlone, err := one.solve(one.newSetup())
 		f.wait.Wait()
 		if err != nil {

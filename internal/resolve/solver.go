@@ -44,8 +44,7 @@ type setup struct {
 	allPartial bool                   // all may be
 	groups     map[python.Name][]mask // packages split between targets
 	split      bool                   // all packages are split
-	guess      map[python.Name]bool   // guessed needs are accepted
-	outgrown   map[python.Name]bool   // and versions for older Pythons
+	outgrown   map[python.Name]bool   // versions for older Pythons are accepted
 	exact      bool                   // see solver.inexact
 }
 

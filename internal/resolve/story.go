@@ -345,7 +345,7 @@ func (s *solver) whyUnusable(p *pkg, i int32, on mask) (kind, text string) {
 		text = s.policy.why(&rel.candidate, t)
 		return s.policy.kind(&rel.candidate, t), text
 	}
-	if rel.err != nil {
+	if rel.err != nil && rel.guessed() == nil {
 		return rel.err.Error(), "can't be used: " + rel.err.Error()
 	}
 	if err := s.checkPython(p, rel.needs); err != nil {
