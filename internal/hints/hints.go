@@ -2,23 +2,24 @@
 // libraries, data and programs that they use only when they run, and what looks
 // superfluous in them and is not.
 //
-// The facts stand in TOML (hints.toml here, and what the user adds with --hints), one
-// table a package, each with the reason. A hint brings files of the development
-// image along, or keeps files that trimming would leave out; it never invents a file.
+// The facts stand in TOML (hints.toml here, and what the user adds with --hints), each
+// with its reason. A hint brings files of the development image along, or keeps files
+// that trimming would leave out; it never invents a file.
 package hints
 
 import "github.com/r-seed-1713b764/distill/internal/python"
 
 // Hint is what is known about one package.
 type Hint struct {
-	Package python.Name // distribution, or "python" for the interpreter and its standard library
+	Package python.Name // distribution, or [Python]
 	Why     string      // one sentence, shown as the reason of what comes along
-	// When restricts the hint to trees that hold one of these paths or globs (below
-	// site-packages, or absolute with a leading slash); empty: always.
+	// When restricts the hint to images where one of these globs names a new file, one
+	// that the base does not have: below site-packages, or with a leading slash from
+	// the root. Empty: always.
 	When []string
 	// Libraries are names as dlopen would get them ("libodbc.so.2"), or globs on
 	// names ("libmkl_*.so.*"), that are brought if the development image's loader
-	// finds them.
+	// finds them, or if they lie beside a file that When names.
 	Libraries []string
 	// Files are globs on paths of the development image, with a leading slash, of
 	// data that is brought with all it leads to ("/etc/odbcinst.ini").
@@ -33,7 +34,12 @@ type Hint struct {
 	Optional []string
 }
 
-// Book is a list of hints by package. A nil *Book is empty.
+// Python is the name that stands for the interpreter, its standard library and the C
+// library below them: a hint of it holds for every image.
+const Python python.Name = "python"
+
+// Book is a list of hints by package. A nil *Book is empty. It is safe for use by
+// several goroutines.
 type Book struct{ list []Hint }
 
 // For returns the hints about a package, in the order in which they were read.
