@@ -9,6 +9,16 @@ package pysource
 type Facts struct {
 	Imports []Import // in the order of the text, without repetitions
 	Loads   []Load   // in the order of the text, without repetitions
+	// Binds are the names that the module's top level defines, sorted; only
+	// [ScanPackage] collects them.
+	Binds []string
+	// Dynamic is set where the module may get names or submodules that its text does
+	// not tell: it touches sys.modules, __path__, __getattr__, globals() and the like, or
+	// has a star import.
+	Dynamic bool
+	// Namespace is set where the module declares itself a portion of a namespace
+	// package, by pkg_resources or pkgutil.
+	Namespace bool
 }
 
 // Import is one imported module, or name of a module.
@@ -19,15 +29,26 @@ type Import struct {
 	// submodule or an attribute; nil for "import Module", {"*"} for a star.
 	Names []string
 	// Optional is set where the module can go on without it: inside try with an
-	// except that catches ImportError, inside a function, under if TYPE_CHECKING or
-	// a test of platform or version, in "if __name__ == '__main__'", or by suppress().
+	// except that catches ImportError and does not raise again, inside a function, under a
+	// condition that is not known to hold on Linux with Python 3, or by suppress().
 	Optional bool
-	// Deferred is set inside a function or lambda: not at import.
+	// Deferred is set inside a function or lambda, and for names given to
+	// import_module and __import__: not known to happen at import.
 	Deferred bool
+	// Fallback is set in the except clause that makes up for the imports of a try
+	// statement: needed if one of those, which have the same Try, is not there.
+	Fallback bool
+	// Try numbers the try statement that makes the import optional, from 1; 0 for none.
+	Try int
 }
 
 // Load is one library that is loaded at run time.
 type Load struct {
 	Library string // as written: "libmagic.so.1", "z" for find_library; "" if it is no literal
 	Call    string // "find_library", "CDLL", "LoadLibrary", "dlopen"
+}
+
+// IsEmpty tells whether f says nothing.
+func (f *Facts) IsEmpty() bool {
+	return len(f.Imports) == 0 && len(f.Loads) == 0 && len(f.Binds) == 0 && !f.Dynamic && !f.Namespace
 }
