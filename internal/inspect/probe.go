@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-3"
+const probeVersion = "inspect-4"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -23,6 +23,7 @@ const (
 	noteSite    = 'S' // of site.py: "d" if it is Debian's
 	noteConda   = 'C' // a conda-meta record, condensed (conda.go)
 	noteEgg     = 'Z' // the EGG-INFO of a zipped egg (egginfo.go)
+	noteCode    = 'B' // the header of byte code (bytecode.go)
 )
 
 // Bounds on what is kept in memory of one file; SAFETY.md names 16 MiB for
@@ -61,8 +62,8 @@ func (probe) Wants(name string, size int64, head []byte) files.Want {
 		}
 		return w | files.WantNote
 	}
-	if base == "__pycache__" || strings.HasSuffix(base, ".pyc") {
-		return w
+	if strings.HasSuffix(base, ".pyc") {
+		return wantsCode(name, base, head)
 	}
 	switch kind := contentKind(name, base); {
 	case kind.limit > 0 && size <= kind.limit:
@@ -78,13 +79,9 @@ func isELF(head []byte) bool {
 	return len(head) >= 18 && string(head[:4]) == "\x7fELF" && (head[16] == 2 || head[16] == 3 || head[17] == 2 || head[17] == 3)
 }
 
-// wantsDigest tells whether a RECORD may list the file with a digest. Byte code is
-// made on the spot and never checked; what the OS keeps in usr/share, usr/include
-// and etc is in no RECORD.
+// wantsDigest tells whether a RECORD may list the file with a digest. What the OS
+// keeps in usr/share, usr/include and etc is in no RECORD.
 func wantsDigest(name string) bool {
-	if strings.HasSuffix(name, ".pyc") {
-		return false
-	}
 	if strings.Contains(name, "-packages/") || strings.Contains(name, "include/python") || isBin(name) {
 		return true
 	}
@@ -170,6 +167,9 @@ func (probe) Note(name string, size int64, r io.ReaderAt) ([]byte, error) {
 	head, err := readHead(r, size, maxScript)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(name, ".pyc") {
+		return noteHeader(head), nil
 	}
 	if isELF(head) {
 		i, err := elfdeps.Parse(r, size)

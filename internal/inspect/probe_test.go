@@ -14,6 +14,7 @@ import (
 
 func TestProbeWantsLittle(t *testing.T) {
 	elf := string(elftest.File{}.Bytes()[:64])
+	pyc := "\xa7\r\r\n\x00\x00\x00\x00\x01\x02\x03\x04\x05\x06\x00\x00"
 	object := strings.Replace(elf, "\x03\x00\x3e\x00", "\x01\x00\x3e\x00", 1)
 	const c, n, d = files.WantContent, files.WantNote, files.WantSHA256
 	for _, x := range []struct {
@@ -27,7 +28,11 @@ func TestProbeWantsLittle(t *testing.T) {
 		{"usr/lib/crt1.o", object, 1000, 0},
 		{"usr/local/lib/python3.11/site-packages/a/x.so", elf, 1 << 30, n | d},
 		{"usr/local/lib/python3.11/site-packages/a/x.py", "import", 1000, d},
+		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.pyc", pyc, 1000, n | d},
+		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.opt-1.pyc", pyc, 1000, 0},
 		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.pyc", "\xa7", 1000, 0},
+		{"usr/local/lib/python3.11/site-packages/a/x.pyc", pyc, 1000, d},
+		{"usr/lib/python3.11/__pycache__/os.cpython-311.pyc", pyc, 1000, n | d},
 		{"usr/local/lib/python3.11/site-packages/a-1.dist-info/RECORD", "a", 1000, c | d},
 		{"usr/local/lib/python3.11/site-packages/a-1.dist-info/RECORD", "a", 1 << 30, d},
 		{"usr/local/lib/python3.11/site-packages/a-1.dist-info/METADATA", "M", 1000, n | d},
@@ -64,6 +69,25 @@ func note(t *testing.T, name string, b []byte) string {
 		t.Fatal(err)
 	}
 	return string(n)
+}
+
+func TestByteCodeIsKnownByItsHeader(t *testing.T) {
+	text := "\xa7\r\r\n\x00\x00\x00\x00\x01\x02\x03\x04\x05\x06\x00\x00and the rest"
+	const name = "lib/python3.11/__pycache__/a.cpython-311.pyc"
+	h, ok := ByteCode(&files.File{Path: name, Note: []byte(note(t, name, []byte(text)))})
+	if !ok || h.Magic != 3495 || !h.IsOf(0x04030201, 0x605) || h.IsOf(0x04030202, 0x605) {
+		t.Errorf("%+v, %v", h, ok)
+	}
+	for _, odd := range []string{"", "short", strings.Repeat("x", 20)} {
+		if n := note(t, name, []byte(odd)); n != "" {
+			t.Errorf("%q gives the note %q", odd, n)
+		}
+	}
+	for _, odd := range []string{"", "B", "B0123456789abcdef", "Sd"} {
+		if h, ok := ByteCode(&files.File{Note: []byte(odd)}); ok {
+			t.Errorf("%q is byte code: %+v", odd, h)
+		}
+	}
 }
 
 func TestNotesAreCondensed(t *testing.T) {
