@@ -29,9 +29,10 @@ func pythonHere(t *testing.T) string {
 // run gives python a script and input, and returns what it writes.
 func run(t *testing.T, python, script string, input []byte, args ...string) []byte {
 	t.Helper()
-	cmd := exec.Command(python, append([]string{"-I", "-S", "-c", script}, args...)...)
+	cmd := exec.Command(python, append([]string{"-S", "-s", "-c", script}, args...)...)
 	cmd.Stdin = bytes.NewReader(input)
-	cmd.Env = []string{"LC_ALL=C.UTF-8"}
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"LC_ALL=C.UTF-8", "PYTHONHASHSEED=0"} // which -I would not read
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
