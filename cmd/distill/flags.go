@@ -81,7 +81,7 @@ func registerImage(f *pflag.FlagSet, o *imageFlags) {
 	f.StringVar(&o.workdir, "workdir", "", "working folder")
 	f.StringArrayVar(&o.labels, "label", nil, "label `NAME=value` (repeatable)")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `NAME=value` on index and manifests (repeatable)")
-	f.StringVar(&o.image.Trim, "trim", "safe", "leave out what is not needed at run time: none or safe")
+	f.StringVar(&o.image.Trim, "trim", "safe", "leave out what is not needed at run time: none, safe or max")
 	f.StringVar(&o.image.Compression, "compression", "gzip", "gzip or zstd")
 	f.IntVar(&o.image.MaxLayers, "max-layers", 40, "most layers of an image, the base's included")
 	f.StringArrayVar(&o.image.Include, "include", nil, "also lay files of the development image that match `GLOB` (repeatable)")

@@ -76,8 +76,8 @@ func checkImageOptions(o ImageOptions) error {
 	switch {
 	case !slices.Contains([]string{"", "gzip", "zstd"}, o.Compression):
 		return usagef("use gzip or zstd", "--compression %q is unknown", o.Compression)
-	case !slices.Contains([]string{"", "none", "safe"}, o.Trim):
-		return usagef("use none or safe; max comes in a later version", "--trim %q is not available", o.Trim)
+	case !slices.Contains([]string{"", "none", "safe", "max"}, o.Trim):
+		return usagef("use none, safe or max", "--trim %q is unknown", o.Trim)
 	case o.Workdir != nil && !path.IsAbs(*o.Workdir):
 		return usagef("", "--workdir %q is no absolute path", *o.Workdir)
 	case o.MaxLayers < 0:

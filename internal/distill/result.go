@@ -5,6 +5,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/r-seed-1713b764/distill/internal/plan"
 	"github.com/r-seed-1713b764/distill/internal/publish"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
@@ -39,6 +40,15 @@ type PlatformResult struct {
 	Reused   int64           `json:"reused"`
 	Packages []PackageResult `json:"packages"`
 	Layers   []LayerResult   `json:"layers"`
+	Trimmed  []TrimResult    `json:"trimmed"` // in order of owner, then rule
+}
+
+// TrimResult is what one rule of --trim left out of one package.
+type TrimResult struct {
+	Owner string `json:"owner"` // "numpy 1.26.4"
+	Rule  string `json:"rule"`
+	Files int    `json:"files"`
+	Size  int64  `json:"size"` // uncompressed
 }
 
 // PackageResult is one package of a variant.
@@ -137,12 +147,21 @@ func buildResult(in *inputs, r *resolved, l *laid, pubs []*publish.Published, o 
 		for _, layer := range one.Layers {
 			one.Added += layer.Size
 		}
+		one.Trimmed = trimResults(l.plans[i])
 		for _, w := range l.plans[i].Warnings {
 			res.Warnings = append(res.Warnings, name+": "+w)
 		}
 		res.Platforms = append(res.Platforms, one)
 	}
 	return res, nil
+}
+
+func trimResults(p *plan.Plan) []TrimResult {
+	out := make([]TrimResult, 0, len(p.Trimmed))
+	for _, t := range p.Trimmed {
+		out = append(out, TrimResult{Owner: t.Owner, Rule: t.Rule, Files: t.Files, Size: t.Bytes})
+	}
+	return out
 }
 
 // layerResults lists the layers of a variant that are not the base's.

@@ -30,7 +30,7 @@ const (
 
 // finish turns what is decided into layers.
 func (p *planner) finish() (*Plan, error) {
-	out := &Plan{Platform: p.in.Platform, Packages: p.packages(), Warnings: p.warnings}
+	out := &Plan{Platform: p.in.Platform, Packages: p.packages(), Trimmed: p.trimmed, Warnings: p.warnings}
 	if len(p.whiteouts) > 0 {
 		out.Layers = append(out.Layers, Layer{
 			Name:      "packages that are replaced",

@@ -146,6 +146,7 @@ func Make(in Input) (*Plan, error) {
 		p.replace, // what they take the place of in the base
 		p.place,   // one owner for each path, in the base's tree
 		p.records, // RECORD says what is laid
+		p.trim,    // less what is not needed at run time
 		p.meet,    // what the base has already, and what vanishes
 		p.include, // what the user wants beside
 		p.links,   // no link leads nowhere

@@ -32,6 +32,7 @@ type planner struct {
 
 	whiteouts []string
 	warnings  []string
+	trimmed   []Trimmed // in order
 	warned    map[string]bool
 }
 
@@ -66,8 +67,8 @@ func newPlanner(in Input) (*planner, error) {
 	if in.Dev != nil {
 		p.dev = in.Dev.Files
 	}
-	if in.Options.Trim != "" && in.Options.Trim != "none" && in.Options.Trim != "safe" {
-		return nil, failf("", "trim %q: there is none and safe", in.Options.Trim)
+	if _, ok := trimLevels[in.Options.Trim]; !ok {
+		return nil, failf("", "trim %q: there is none, safe and max", in.Options.Trim)
 	}
 	var err error
 	if p.wanted, err = parseGlobs(in.Options.Include); err != nil {
