@@ -101,6 +101,7 @@ func TestUncheckedRewritesTheHeaderAndWhatTellsOfTheProcess(t *testing.T) {
 		{timed + "e3", unchecked + "e3"},
 		{"a80d0d0a" + timed[8:] + noisy, "a80d0d0a" + unchecked[8:] + clean},
 		{"ffff0d0a" + timed[8:] + noisy, "ffff0d0a" + unchecked[8:] + noisy},
+		{timed + "2903" + "da012f" + "f402000000c3a9" + "7200000000", unchecked + "2903" + "fa012f" + "7502000000c3a9" + "7200000000"},
 		{timed, unchecked},
 		{timed[:20], timed[:20]},
 		{"", ""},
@@ -151,7 +152,7 @@ func TestDeepCodeStaysAsItIs(t *testing.T) {
 // Whatever the input, the size stays, what is not marshalled stays too, and doing it twice
 // is doing it once.
 func FuzzNormalize(f *testing.F) {
-	for _, s := range []string{noisy, clean, "7b5a016169010000005a01624e30", "e3" + strings.Repeat("00", 20), "bc02000000", "6c02000000ffff0100", "3a4e4e4e"} {
+	for _, s := range []string{noisy, clean, "7b5a016169010000005a01624e30", "e3" + strings.Repeat("00", 20), "bc02000000", "6c02000000ffff0100", "3a4e4e4e", "2903da012ff402000000c3a97200000000"} {
 		f.Add(unhex(s), uint16(3495))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, magic uint16) {

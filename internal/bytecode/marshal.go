@@ -8,7 +8,8 @@ import (
 // Normalize takes out of marshalled code, in place, what tells of the process that wrote
 // it: CPython marks each object that somebody else knows, too, at that moment, as one
 // that later parts may refer to by number. Afterwards those are marked that are
-// referred to. Python reads an equal object from the result.
+// referred to, and no string like "/" is interned. Python reads an equal object from
+// the result.
 //
 // magic is that of the header. Code that it does not know how to read is an error and
 // stays as it is.
@@ -47,6 +48,8 @@ type marshalled struct {
 	// marks are the places of the objects that can be referred to, by number; refs are
 	// the places of the numbers that refer.
 	marks, refs []int
+	// interned are the places of strings of one character that count as interned.
+	interned []int
 	// A code object has numbers, objects (the last of them before the number of its
 	// first line) and objects again.
 	before, objects, after int
@@ -111,13 +114,13 @@ func (m *marshalled) rest(kind byte, depth int) error {
 		if err != nil {
 			return err
 		}
-		return m.skip(n)
+		return m.text(kind, n, 5)
 	case 'z', 'Z':
 		n, err := m.short()
 		if err != nil {
 			return err
 		}
-		return m.skip(n)
+		return m.text(kind, n, 2)
 	case ')':
 		n, err := m.short()
 		if err != nil {
@@ -146,6 +149,25 @@ func (m *marshalled) skip(n int) error {
 	}
 	m.at += n
 	return nil
+}
+
+// text walks over n bytes after head bytes of type and length. The strings of one
+// character up to U+00FF exist once in a process: whether such a one is interned says
+// whether anybody had a name of it. What can be a name is always interned.
+func (m *marshalled) text(kind byte, n, head int) error {
+	at := m.at
+	if err := m.skip(n); err != nil {
+		return err
+	}
+	switch {
+	case kind == 'Z' && n == 1 && !isNameByte(m.b[at]), kind == 't' && n == 2 && m.b[at]&^1 == 0xc2:
+		m.interned = append(m.interned, at-head)
+	}
+	return nil
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 // short reads a length of one byte.
@@ -240,6 +262,14 @@ func (m *marshalled) code(depth int) error {
 
 // renumber leaves marks on what is referred to and counts those anew.
 func (m *marshalled) renumber() {
+	for _, at := range m.interned {
+		switch m.b[at] &^ markBit {
+		case 'Z':
+			m.b[at] ^= 'Z' ^ 'z'
+		case 't':
+			m.b[at] ^= 't' ^ 'u'
+		}
+	}
 	used := make([]bool, len(m.marks))
 	for _, at := range m.refs {
 		used[binary.LittleEndian.Uint32(m.b[at:])] = true
