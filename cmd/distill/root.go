@@ -55,7 +55,7 @@ func version() string {
 var (
 	comingCommands = []string{"verify", "rebase", "bundle"}
 	comingFlags    = []string{
-		"build-engine", "wheel-cache", "app", "compile", "sbom", "provenance",
+		"build-engine", "wheel-cache", "compile", "sbom", "provenance",
 		"sign-key", "attest-in-index", "mirror", "report",
 	}
 )

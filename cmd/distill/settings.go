@@ -112,7 +112,11 @@ func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc 
 		}
 		for _, v := range values {
 			if isPath(key) && !filepath.IsAbs(v) {
-				v = filepath.Join(filepath.Dir(path), v)
+				joined := filepath.Join(filepath.Dir(path), v)
+				if strings.HasSuffix(v, "/") && !strings.HasSuffix(joined, "/") {
+					joined += "/" // of SRC:DST/, where it means something
+				}
+				v = joined
 			}
 			if err := set.Set(key, v); err != nil {
 				return usagef("", "%s: %s: %v", path, key, err)
@@ -124,7 +128,7 @@ func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc 
 
 // isPath tells whether a key of distill.toml names files relative to it.
 func isPath(key string) bool {
-	return key == "req" || key == "constraint" || key == "override" || key == "lock" || key == "osv-db"
+	return key == "app" || key == "req" || key == "constraint" || key == "override" || key == "lock" || key == "osv-db"
 }
 
 // tomlValues turns a value of the file into what stands on a command line. A

@@ -148,9 +148,11 @@ type inputs struct {
 	from, onto *image.Source
 	platforms  []v1.Platform
 	dev, base  []*opened
+	app        *application
 }
 
 func (in *inputs) close() {
+	in.app.close()
 	in.from.Close()
 	in.onto.Close()
 }
@@ -181,10 +183,15 @@ const (
 func (h *Host) readInputs(ctx context.Context, o BuildOptions) (*inputs, error) {
 	in := &inputs{}
 	var err error
+	if in.app, err = h.readApplication(o.Image.App); err != nil {
+		return nil, err
+	}
 	if in.from, err = image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline)); err != nil {
+		in.app.close()
 		return nil, err
 	}
 	if in.onto, err = h.openBase(ctx, o.From, o.Onto, h.imageOptions(stepBase, o.Index.Offline)); err != nil {
+		in.app.close()
 		in.from.Close()
 		return nil, err
 	}

@@ -83,6 +83,16 @@ func checkImageOptions(o ImageOptions) error {
 	case o.MaxLayers < 0:
 		return usagef("", "--max-layers %d is no number of layers", o.MaxLayers)
 	}
+	for _, a := range o.App {
+		if _, err := parseApp(a); err != nil {
+			return err
+		}
+	}
+	if o.User != nil && *o.User != "" {
+		if err := checkUser(*o.User); err != nil {
+			return err
+		}
+	}
 	for _, g := range slices.Concat(o.Include, o.Exclude) {
 		if _, err := path.Match(g, ""); err != nil || g == "" {
 			return usagef("", "--include, --exclude: %q is no pattern", g)

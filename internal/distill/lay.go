@@ -57,11 +57,17 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		return nil, nil, err
 	}
 	defer closeAll(closers)
+	c, err := newConfigured(o, base.env.Files)
+	if err != nil {
+		return nil, nil, err
+	}
 	p, err := plan.Make(plan.Input{
 		Platform: name,
 		Dev:      dev.env,
 		Base:     base.env,
 		Picks:    picks,
+		App:      in.app.files.Merge(c.dirs),
+		Merged:   c.merged,
 		Options: plan.Options{
 			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
 		},
@@ -74,9 +80,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 	opts := layers.Options{
 		Epoch:       o.Epoch,
 		Compression: o.Compression,
-		Config: layers.ConfigChange{
-			Entrypoint: o.Entrypoint, Cmd: o.Cmd, Env: o.Env, User: o.User, Workdir: o.Workdir, Labels: o.Labels,
-		},
+		Config:      c.change,
 		Annotations: annotations(in, o),
 	}
 	store := layerStore{h.Cache}

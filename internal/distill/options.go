@@ -48,6 +48,7 @@ type ImageOptions struct {
 	Entrypoint, Cmd     *[]string // nil keeps the base's
 	Env                 []string
 	User, Workdir       *string
+	App                 []string // SRC:DST, local folders and files that are laid above all else
 	Labels, Annotations map[string]string
 	Trim                string // "none", "safe"
 	Compression         string // "gzip", "zstd"

@@ -13,8 +13,8 @@ import (
 
 // The layers, bottom up: what vanishes from the base, native libraries, files of
 // --include, then packages, each large one alone in order of name, and the
-// small ones in buckets. Why so, and how the numbers were found:
-// docs/decisions/0020-layers.md.
+// small ones in buckets, the application, and what is joined with files of the
+// base. Why so, and how the numbers were found: docs/decisions/0020-layers.md.
 const (
 	defaultMaxLayers = 40
 	// aloneSize is from how many bytes on a package has a layer of its own, if
@@ -23,9 +23,10 @@ const (
 	// buckets is into how many layers small packages are distributed.
 	buckets = 8
 	// reserved layers are those beside packages, whether they are there or not:
-	// what vanishes, native libraries, included files, the application. So one
-	// of them more does not distribute the packages anew.
-	reserved = 4
+	// what vanishes, native libraries, included files, the application, what is
+	// joined with the base's. So one of them more does not distribute the
+	// packages anew.
+	reserved = 5
 )
 
 // finish turns what is decided into layers.
@@ -41,7 +42,7 @@ func (p *planner) finish() (*Plan, error) {
 	native, included := p.newLayer("native libraries"), p.newLayer("included files")
 	for f := range p.laidSet().All() {
 		switch l := p.laid[f.Path]; {
-		case l.present || l.by != nil:
+		case l.present || l.by != nil || l.app || l.merged:
 		case l.native:
 			native.add(l.file, l.reason)
 		default:
@@ -54,7 +55,9 @@ func (p *planner) finish() (*Plan, error) {
 			out.Layers = append(out.Layers, b.layer())
 		}
 	}
-	out.Layers = append(out.Layers, p.packageLayers(len(out.Layers))...)
+	last := p.lastLayers()
+	out.Layers = append(out.Layers, p.packageLayers(len(out.Layers)+len(last))...)
+	out.Layers = append(out.Layers, last...)
 	return out, nil
 }
 
@@ -193,6 +196,7 @@ type builder struct {
 	files   []*files.File
 	reasons map[string]Reason
 	dirs    map[string]bool
+	plain   bool // directories are root's, whatever they are in the development image
 }
 
 func (p *planner) newLayer(name string) *builder {
@@ -202,14 +206,7 @@ func (p *planner) newLayer(name string) *builder {
 func (b *builder) add(f *files.File, why Reason) {
 	b.files = append(b.files, f)
 	b.reasons[f.Path] = why
-	for dir := dirOf(f.Path); dir != "" && !b.dirs[dir]; dir = dirOf(dir) {
-		b.dirs[dir] = true
-		// Whatever the base has there is a directory, or a link to one would
-		// have been followed.
-		if _, _, ok := b.p.base.Lookup(dir); !ok {
-			b.files = append(b.files, b.p.newDir(dir))
-		}
-	}
+	b.addDir(dirOf(f.Path))
 }
 
 // newDir is a directory that the base lacks, as the development image has it.

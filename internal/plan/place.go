@@ -144,7 +144,7 @@ func (p *planner) meetBase(l *laid) error {
 		}
 		return failf("", "%s has a file %q, which is a directory in the base image", l.reason.Owner, path)
 	}
-	if ok {
+	if ok && !l.merged {
 		if owner := ownerIn(p.in.Base, path); owner != "" {
 			p.warnf("%s: %q takes the place of that of %s in the base", l.reason.Owner, path, owner)
 		}

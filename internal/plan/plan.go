@@ -40,6 +40,7 @@ type Layer struct {
 	Comment   string // for the history entry
 	Files     files.Set
 	Whiteouts []string
+	Merged    bool              // its files are the base's with something added, of no use on another base
 	Reasons   map[string]Reason // by path; directories have none
 }
 
@@ -96,6 +97,9 @@ type Input struct {
 	Runtime files.Set
 	// App is the application with its final paths, laid as the last layer.
 	App files.Set
+	// Merged are files of the base to which something was added (etc/passwd), laid
+	// in a layer of their own.
+	Merged files.Set
 	// Hints are what is known of packages beside their files.
 	Hints *hints.Book
 }
@@ -145,6 +149,7 @@ func Make(in Input) (*Plan, error) {
 		p.collect, // the files of each pick
 		p.replace, // what they take the place of in the base
 		p.place,   // one owner for each path, in the base's tree
+		p.application,
 		p.records, // RECORD says what is laid
 		p.trim,    // less what is not needed at run time
 		p.meet,    // what the base has already, and what vanishes

@@ -30,6 +30,7 @@ type planner struct {
 	infos   map[*files.File]*elfdeps.Info
 	noteErr error
 
+	appDirs   []*files.File // directories that the application wants
 	whiteouts []string
 	warnings  []string
 	trimmed   []Trimmed // in order
@@ -50,6 +51,8 @@ type laid struct {
 	file    *files.File
 	by      *pick // nil for libraries and what was included
 	native  bool  // a library, or a link on the way to one
+	app     bool  // of the application
+	merged  bool  // the base's file with something added
 	present bool  // the base has the same already
 	reason  Reason
 }
