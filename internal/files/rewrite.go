@@ -22,6 +22,41 @@ func Rewritten(f *File, rule Rewriter, size int64) *File {
 	return &c
 }
 
+// Original returns the file whose content is read for that of f: f itself, unless it
+// was rewritten, perhaps more than once.
+func (f *File) Original() *File {
+	for f.Of != nil {
+		f = f.Of
+	}
+	return f
+}
+
+// Reread returns a copy of f for which the content of its original is read from c.
+func (f *File) Reread(c Content) *File {
+	g := *f
+	if f.Of == nil {
+		g.Content = c
+		return &g
+	}
+	g.Of = f.Of.Reread(c)
+	g.Content = rewritten{g.Of, f.Rewrite}
+	return &g
+}
+
+// Identity names the content of a regular file without reading it: two files of the
+// same identity have the same content. It is the SHA256 if that is known, else the rule and
+// the identity of what is rewritten, else "".
+func (f *File) Identity() string {
+	if f.SHA256 != "" || f.Of == nil {
+		return f.SHA256
+	}
+	of := f.Of.Identity()
+	if of == "" {
+		return ""
+	}
+	return f.Rewrite.Name() + " of " + of
+}
+
 type rewritten struct {
 	of   *File
 	rule Rewriter

@@ -56,7 +56,8 @@ type pick struct {
 // Gather returns the files of set with content that opens at once and in any
 // order; it reads each layer that holds some of them once, front to back, and
 // keeps them in a file without a name. Close the closer when done: the files can't be
-// opened after that. Files that are not from this image are passed through.
+// opened after that. Of rewritten files the originals are gathered. Files that are not from
+// this image are passed through.
 func (i *Image) Gather(ctx context.Context, set files.Set) (files.Set, io.Closer, error) {
 	picks, places := i.picks(set)
 	if len(places) == 0 {
@@ -79,10 +80,8 @@ func (i *Image) Gather(ctx context.Context, set files.Set) (files.Set, io.Closer
 	}
 	list := make([]*files.File, 0, set.Len())
 	for f := range set.All() {
-		if c, ok := f.Content.(*content); ok && places[c] != nil {
-			g := *f
-			g.Content = section{out, places[c].at, c.size}
-			f = &g
+		if c, ok := f.Original().Content.(*content); ok && places[c] != nil {
+			f = f.Reread(section{out, places[c].at, c.size})
 		}
 		list = append(list, f)
 	}
@@ -98,7 +97,7 @@ func (i *Image) picks(set files.Set) (map[*layer][]*pick, map[*content]*pick) {
 	byLayer, places := map[*layer][]*pick{}, map[*content]*pick{}
 	var at int64
 	for f := range set.All() {
-		c, ok := f.Content.(*content)
+		c, ok := f.Original().Content.(*content)
 		if !ok || c.isKept || !own[c.layer] || places[c] != nil {
 			continue
 		}

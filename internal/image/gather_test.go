@@ -93,6 +93,51 @@ func (foreignContent) Open() (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("abc")), nil
 }
 
+// backwards is a rule that needs all of the content.
+type backwards struct{}
+
+func (backwards) Name() string { return "backwards" }
+
+func (backwards) Reader(r io.Reader) io.Reader {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return strings.NewReader(err.Error())
+	}
+	slices.Reverse(b)
+	return bytes.NewReader(b)
+}
+
+func TestGatherReadsTheOriginalsOfRewrittenFiles(t *testing.T) {
+	k := newKit(t)
+	i := mustLoad(t, library(k), image.Options{})
+	f, _ := i.Files.Get("lib/00")
+	once := files.Rewritten(f, backwards{}, f.Size)
+	twice := files.Rewritten(once, backwards{}, f.Size)
+	once.Path, twice.Path = "once", "twice"
+	got, closer, err := i.Gather(t.Context(), files.NewSet([]*files.File{once, twice}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := noise(0, 20_000)
+	for _, name := range []string{"once", "twice"} {
+		g, _ := got.Get(name)
+		text := read(t, g)
+		if name == "once" {
+			b := []byte(text)
+			slices.Reverse(b)
+			text = string(b)
+		}
+		if text != want {
+			t.Errorf("%s: other content", name)
+		}
+	}
+	closer.Close()
+	g, _ := got.Get("once")
+	if _, err := g.ReadAll(1 << 20); err == nil {
+		t.Error("it was not the gathered content that was read")
+	}
+}
+
 func TestGatherNoticesDamage(t *testing.T) {
 	k := newKit(t)
 	ref := library(k)

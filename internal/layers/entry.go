@@ -32,8 +32,10 @@ type entry struct {
 	size   int64
 	link   string
 	xattrs map[string]string
-	sha256 string
-	file   *files.File // to open, for regular files
+	// content is the identity of a regular file's content: its SHA256, or the rule that
+	// makes it out of content with that.
+	content string
+	file    *files.File // to open, for regular files
 }
 
 // The type flags that a layer has (POSIX ustar).
@@ -70,7 +72,7 @@ func list(l *plan.Layer) ([]entry, error) {
 		}
 		name := path.Join(path.Dir(p), whiteoutPrefix+path.Base(p))
 		// The mode is never seen; 0644 is what others write.
-		entries = append(entries, entry{name: name, kind: kindFile, mode: 0o644, sha256: emptySHA256})
+		entries = append(entries, entry{name: name, kind: kindFile, mode: 0o644, content: emptySHA256})
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
 	for i := 1; i < len(entries); i++ {
@@ -93,9 +95,9 @@ func entryOf(f *files.File) (entry, error) {
 		if f.Size < 0 {
 			return entry{}, fmt.Errorf("%q has a size of %d bytes", f.Path, f.Size)
 		}
-		e.kind, e.size, e.sha256, e.file = kindFile, f.Size, f.SHA256, f
+		e.kind, e.size, e.content, e.file = kindFile, f.Size, f.Identity(), f
 		if f.Size == 0 {
-			e.sha256 = emptySHA256
+			e.content = emptySHA256
 		}
 	case f.Mode.IsDir():
 		e.kind = kindDir
@@ -148,18 +150,18 @@ func tarMode(m fs.FileMode) int64 {
 	return bits
 }
 
-// digestAll fills in the digests that nobody knows yet by reading.
-func digestAll(entries []entry) error {
+// identifyAll reads the content that nobody knows yet.
+func identifyAll(entries []entry) error {
 	for i := range entries {
 		e := &entries[i]
-		if e.kind != kindFile || e.sha256 != "" {
+		if e.kind != kindFile || e.content != "" {
 			continue
 		}
 		h := sha256.New()
 		if err := copyContent(h, e); err != nil {
 			return err
 		}
-		e.sha256 = hex.EncodeToString(h.Sum(nil))
+		e.content = hex.EncodeToString(h.Sum(nil))
 	}
 	return nil
 }
@@ -189,15 +191,15 @@ func copyContent(w io.Writer, e *entry) error {
 }
 
 // Key names what a layer is made of: two layers with the same key have the same
-// bytes. It is "" if the SHA256 of some file is not known yet, or if the layer
-// can't be written at all.
+// bytes. It is "" if the content of some file is not known yet ([files.File.Identity]),
+// or if the layer can't be written at all.
 func Key(l *plan.Layer, opts Options) string {
 	entries, err := list(l)
 	if err != nil {
 		return ""
 	}
 	for i := range entries {
-		if entries[i].kind == kindFile && entries[i].sha256 == "" {
+		if entries[i].kind == kindFile && entries[i].content == "" {
 			return ""
 		}
 	}
@@ -218,7 +220,7 @@ func keyOf(entries []entry, opts Options) string {
 		k.number(int64(e.gid))
 		k.number(e.size)
 		k.text(e.link)
-		k.text(e.sha256)
+		k.text(e.content)
 		k.number(int64(len(e.xattrs)))
 		for _, name := range slices.Sorted(maps.Keys(e.xattrs)) {
 			k.text(name)

@@ -37,7 +37,7 @@ func TestGoldenDigests(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
-				fmt.Fprintf(&got, "layer %q entry %q header %x content %s\n", p.Layers[i].Name, e.name, sha256.Sum256(header(&e, epoch.Unix())), e.sha256)
+				fmt.Fprintf(&got, "layer %q entry %q header %x content %s\n", p.Layers[i].Name, e.name, sha256.Sum256(header(&e, epoch.Unix())), e.content)
 			}
 		}
 		config, _ := img.ConfigName()

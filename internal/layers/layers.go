@@ -104,7 +104,7 @@ func finish(l *plan.Layer, store Store, opts Options) (*Blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := digestAll(entries); err != nil {
+	if err := identifyAll(entries); err != nil {
 		return nil, err
 	}
 	key := keyOf(entries, opts)

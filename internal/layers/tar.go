@@ -2,9 +2,11 @@ package layers
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/r-seed-1713b764/distill/internal/files"
 )
 
 // blockSize is the unit of a tar archive (POSIX pax, ustar interchange format).
@@ -46,12 +50,8 @@ func writeTar(w io.Writer, entries []entry, epoch int64) error {
 		if e.kind != kindFile || e.size == 0 {
 			continue
 		}
-		sum := sha256.New()
-		if err := copyContent(io.MultiWriter(w, sum), e); err != nil {
+		if err := copyChecked(w, e); err != nil {
 			return err
-		}
-		if got := hex.EncodeToString(sum.Sum(nil)); got != e.sha256 {
-			return fmt.Errorf("%s has sha256 %s, not %s", e.name, got, e.sha256)
 		}
 		if _, err := w.Write(zeros[:padding(e.size)]); err != nil {
 			return err
@@ -59,6 +59,58 @@ func writeTar(w io.Writer, entries []entry, epoch int64) error {
 	}
 	_, err := w.Write(zeros[:])
 	return err
+}
+
+// copyChecked writes the content of e, checked against the digest that stands for it: its
+// own, or that of what is rewritten.
+func copyChecked(w io.Writer, e *entry) error {
+	sum, want := sha256.New(), e.content
+	if e.file.SHA256 == "" && e.content == e.file.Identity() {
+		from := e.file.Original()
+		c := *e
+		c.file, want = e.file.Reread(summed{from.Content, sum}), from.SHA256
+		e = &c
+	} else {
+		w = io.MultiWriter(w, sum)
+	}
+	if err := copyContent(w, e); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want {
+		return fmt.Errorf("%s has sha256 %s, not %s", e.name, got, want)
+	}
+	return nil
+}
+
+// summed is content that is hashed while it is read, and what is left of it at the end.
+type summed struct {
+	files.Content
+	sum hash.Hash
+}
+
+// Open implements [files.Content].
+func (s summed) Open() (io.ReadCloser, error) {
+	r, err := s.Content.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &summedReader{r, s.sum}, nil
+}
+
+type summedReader struct {
+	io.ReadCloser
+	sum hash.Hash
+}
+
+func (r *summedReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.sum.Write(p[:n])
+	return n, err
+}
+
+func (r *summedReader) Close() error {
+	_, err := io.Copy(r.sum, r.ReadCloser)
+	return cmp.Or(r.ReadCloser.Close(), err)
 }
 
 // zeros is the end of an archive: two blocks.
