@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/r-seed-1713b764/distill/internal/sandbox"
 )
 
 // The trees of two large images live through a whole run, and most of what is made
@@ -24,6 +26,7 @@ const (
 )
 
 func main() {
+	sandbox.Enter() // a process that a sandbox started does not come back from here
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		tuneCollector()
 	}

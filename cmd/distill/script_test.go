@@ -5,9 +5,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/r-seed-1713b764/distill/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Enter()
 	testscript.Main(m, map[string]func(){"distill": main})
 }
 

@@ -1,0 +1,26 @@
+//go:build !linux
+
+package sandbox
+
+import "context"
+
+// Enter returns at once: there are no sandbox processes on this system.
+func Enter() {}
+
+func engineOf(name string) Engine {
+	if name == "podman" {
+		return podman{}
+	}
+	return none(name)
+}
+
+// none is an engine that needs Linux.
+type none string
+
+func (n none) Name() string   { return string(n) }
+func (n none) Owners() Owners { return Owners{} }
+func (n none) Run(context.Context, string, Command) error {
+	return &Unavailable{Engine: string(n), Text: "needs Linux", Remedy: "run it in a container or virtual machine, or use --engine podman"}
+}
+
+func try(ctx context.Context, e Engine) error { return nil }

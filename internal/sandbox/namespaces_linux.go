@@ -1,0 +1,290 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// insideName is argv[0] of the processes that Enter takes over.
+const insideName = "distill-sandbox"
+
+// ids is the number of users and groups of an image's files that are told apart, and
+// the first number that is none of theirs.
+const ids = 1 << 16
+
+// keptBase is where the users of an image start on a machine whose root runs us: above
+// what systemd gives to containers and users, and below what is signed.
+const keptBase = 0x70000000
+
+// namespaces is the default engine: a process tree of its own in new namespaces.
+type namespaces struct{}
+
+func (namespaces) Name() string { return "namespaces" }
+
+// Owners are kept if we are root of all users, else squashed.
+func (namespaces) Owners() Owners {
+	if os.Geteuid() == 0 && mapsUsers("/proc/self/uid_map") && mapsUsers("/proc/self/gid_map") && hasCap(unix.CAP_SETUID) && hasCap(unix.CAP_CHOWN) {
+		return Owners{Keep: true, Base: keptBase}
+	}
+	return Owners{}
+}
+
+// mapsUsers tells whether the users from keptBase on are ours to give.
+func mapsUsers(path string) bool {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		var inside, outside, count int64
+		if n, _ := fmt.Sscan(line, &inside, &outside, &count); n == 3 && inside <= keptBase && inside+count >= keptBase+ids {
+			return true
+		}
+	}
+	return false
+}
+
+func hasCap(n int) bool {
+	var data [2]unix.CapUserData
+	if unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]) != nil {
+		return false
+	}
+	return data[n/32].Effective&(1<<(n%32)) != 0
+}
+
+// Run implements [Engine].
+func (e namespaces) Run(ctx context.Context, root string, c Command) error {
+	if root != "" {
+		if err := runnable(e.Name(), c.Platform); err != nil {
+			return err
+		}
+	}
+	j, err := newJob(root, c)
+	if err != nil {
+		return err
+	}
+	if j.Base, err = os.MkdirTemp("", "distill-sandbox-"); err != nil {
+		return err
+	}
+	defer os.Remove(j.Base)
+	attr := &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
+			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Setsid:      true,
+		AmbientCaps: setUpCaps,
+	}
+	if o := e.Owners(); o.Keep {
+		// Nobody inside is root outside: only the process that sets up is, as user "ids".
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: o.Base, Size: ids}, {ContainerID: ids, HostID: 0, Size: 1}}
+		attr.GidMappings = attr.UidMappings
+		attr.GidMappingsEnableSetgroups = true
+		attr.Credential = &syscall.Credential{Uid: ids, Gid: ids}
+	} else {
+		j.Owner = j.User
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: j.User.UID, HostID: os.Geteuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: j.User.GID, HostID: os.Getegid(), Size: 1}}
+	}
+	return supervise(ctx, e.Name(), j, c, attr)
+}
+
+func newJob(root string, c Command) (*job, error) {
+	j := &job{
+		Root: root, Args: c.Args, Dir: c.Dir, Env: withDefaults(c.Env), User: c.User, Mounts: c.Mounts,
+		Limits: c.Limits.orDefault(), ReadOnly: c.ReadOnly, Writable: c.Writable, CountsInside: kernelAtLeast(5, 14),
+	}
+	if u := c.User; u.UID < 0 || u.UID >= ids || u.GID < 0 || u.GID >= ids {
+		return nil, fmt.Errorf("user %d:%d is out of range", u.UID, u.GID)
+	}
+	if root == "" {
+		return j, nil
+	}
+	if len(c.Args) == 0 {
+		return nil, errors.New("no program to run")
+	}
+	var err error
+	if j.Root, err = filepath.Abs(root); err != nil {
+		return nil, err
+	}
+	j.Mounts = make([]Mount, len(c.Mounts))
+	for i, m := range c.Mounts {
+		if m.Host, err = filepath.Abs(m.Host); err != nil {
+			return nil, err
+		}
+		j.Mounts[i] = m
+	}
+	return j, nil
+}
+
+// sandboxHome is an empty folder inside.
+const sandboxHome = "/tmp/home"
+
+// withDefaults adds the variables that every program may count on.
+func withDefaults(env []string) []string {
+	out := []string{}
+	has := map[string]bool{}
+	for _, v := range env {
+		name, _, ok := strings.Cut(v, "=")
+		if ok && name != "" && !strings.Contains(v, "\x00") {
+			out = append(out, v)
+			has[name] = true
+		}
+	}
+	for _, d := range [][2]string{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", sandboxHome}, {"LANG", "C.UTF-8"}} {
+		if !has[d[0]] {
+			out = append(out, d[0]+"="+d[1])
+		}
+	}
+	return out
+}
+
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var a, b int
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); n != 2 {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
+
+// graceTime is how long the process inside may take to end what it supervises before
+// it is ended itself.
+const graceTime = 5 * time.Second
+
+// supervise starts the process inside, hands it the job, and returns when all of its
+// processes are gone. Should we end, it notices that the pipe of the job does.
+func supervise(ctx context.Context, engine string, j *job, c Command, attr *syscall.SysProcAttr) error {
+	ctx, cancel := context.WithTimeout(ctx, j.Limits.Time+graceTime)
+	defer cancel()
+	jobR, jobW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer jobW.Close()
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		jobR.Close()
+		return err
+	}
+	defer outR.Close()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{insideName}
+	cmd.Env = []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}
+	cmd.Dir = "/"
+	cmd.ExtraFiles = []*os.File{jobR, outW}
+	cmd.SysProcAttr = attr
+	cmd.WaitDelay = graceTime
+	// A file given as it is could be a terminal, to which a program may write input.
+	cmd.Stdout, cmd.Stderr = onlyWriter(c.Stdout), onlyWriter(c.Stderr)
+	if c.Stdin != nil {
+		cmd.Stdin = struct{ io.Reader }{c.Stdin}
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = cmd.Start()
+	jobR.Close()
+	outW.Close()
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return refused(engine, "starting a process in new namespaces", err)
+	}
+	sendErr := json.NewEncoder(jobW).Encode(j)
+	var last report
+	dec := json.NewDecoder(io.LimitReader(outR, 1<<20))
+	got := false
+	for {
+		var r report
+		if dec.Decode(&r) != nil {
+			break
+		}
+		if !got || last.Step == "" {
+			last = r
+		}
+		got = true
+	}
+	waitErr := cmd.Wait()
+	switch {
+	case got:
+		return last.result(engine, j.Limits)
+	case context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return ctx.Err()
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return ctx.Err()
+	case sendErr != nil:
+		return refused(engine, "starting a process in new namespaces", sendErr)
+	default:
+		return refused(engine, "the process inside ended early", waitErr)
+	}
+}
+
+func onlyWriter(w io.Writer) io.Writer {
+	if w == nil {
+		return nil
+	}
+	return struct{ io.Writer }{w}
+}
+
+// result is what a report means for the caller.
+func (r report) result(engine string, l Limits) error {
+	if r.Step != "" {
+		var err error
+		if r.Errno != 0 {
+			err = syscall.Errno(r.Errno)
+		}
+		return failed(engine, r, err)
+	}
+	s := syscall.WaitStatus(r.Status)
+	if s.ExitStatus() == 0 && r.Limit != limitTime && r.Limit != limitMemory && r.Limit != limitProcesses {
+		return nil
+	}
+	e := &ExitError{Code: s.ExitStatus(), Limit: r.Limit, Bound: l.bound(r.Limit)}
+	if s.Signaled() {
+		e.Code = 128 + int(s.Signal())
+		e.Signal = unix.SignalName(s.Signal())
+	}
+	return e
+}
+
+// The names of limits in an ExitError.
+const (
+	limitTime      = "time"
+	limitMemory    = "memory"
+	limitProcesses = "processes"
+	limitDisk      = "disk"
+)
+
+func (l Limits) bound(limit string) string {
+	switch limit {
+	case limitTime:
+		return l.Time.String()
+	case limitMemory:
+		return sizeText(l.Memory)
+	case limitDisk:
+		return sizeText(l.Disk)
+	case limitProcesses:
+		return fmt.Sprint(l.Processes)
+	default:
+		return ""
+	}
+}
+
+func sizeText(n int64) string {
+	const mib = 1 << 20
+	return fmt.Sprintf("%d MiB", (n+mib-1)/mib)
+}

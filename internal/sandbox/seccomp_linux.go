@@ -1,0 +1,3 @@
+package sandbox
+
+func filterCalls(noNetwork bool) error { return nil }
