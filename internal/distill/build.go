@@ -148,7 +148,10 @@ type inputs struct {
 	from, onto *image.Source
 	platforms  []v1.Platform
 	dev, base  []*opened
-	app        *application
+	// runtimes are the interpreters that come along, nil where the base has one. Base is
+	// then what it is with them.
+	runtimes []*runtime
+	app      *application
 }
 
 func (in *inputs) close() {
@@ -212,6 +215,9 @@ func (h *Host) readPlatforms(ctx context.Context, in *inputs, o BuildOptions) (e
 		return err
 	}
 	if in.dev, err = h.readAll(ctx, in.from, in.platforms, stepDev); err != nil {
+		return err
+	}
+	if err := h.bringPython(in, o.Image); err != nil {
 		return err
 	}
 	for i, p := range in.platforms {

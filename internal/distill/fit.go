@@ -11,9 +11,8 @@ func checkBase(platform string, dev, base *inspect.Environment, devRef, baseRef 
 	switch {
 	case d == nil:
 		return unsupportedf("", "%s for %s has no Python", devRef, platform)
-	case b == nil:
-		return unsupportedf("name a base image with Python "+minor(d)+": --onto REF",
-			"%s for %s has no Python; laying the interpreter too is not available in this version of distill", baseRef, platform)
+	case b == nil: // [Host.bringPython] leaves no such base
+		return unsupportedf("name a base image with Python "+minor(d)+": --onto REF", "%s for %s has no Python", baseRef, platform)
 	case minor(d) != minor(b) || d.Implementation != b.Implementation:
 		return unsupportedf("take a base image with Python "+minor(d),
 			"%s for %s has Python %s, but %s has %s", baseRef, platform, b.Version, devRef, d.Version)

@@ -51,6 +51,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 	if n := len(base.image.Manifest.Layers); o.MaxLayers > 0 && o.MaxLayers <= n {
 		return nil, nil, usagef("", "--max-layers %d leaves no room: the base has %d layers already", o.MaxLayers, n)
 	}
+	o.Env = slices.Concat(in.runtimes[t].environment(), o.Env)
 	h.Teller.Step(name, "choosing files")
 	picks, closers, err := h.choose(ctx, r, t, base.env)
 	if err != nil {
@@ -66,6 +67,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Dev:      dev.env,
 		Base:     base.env,
 		Picks:    picks,
+		Runtime:  in.runtimes[t].files(),
 		App:      in.app.files.Merge(c.dirs),
 		Merged:   c.merged,
 		Options: plan.Options{

@@ -118,7 +118,7 @@ func (b *builder) addDir(dir string) {
 		b.dirs[dir] = true
 		// Whatever the base has there is a directory, or a link to one would
 		// have been followed.
-		if _, _, ok := b.p.base.Lookup(dir); ok {
+		if _, _, ok := b.p.bare.Lookup(dir); ok {
 			continue
 		}
 		if b.plain {

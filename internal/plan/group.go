@@ -32,6 +32,8 @@ const (
 // finish turns what is decided into layers.
 func (p *planner) finish() (*Plan, error) {
 	out := &Plan{Platform: p.in.Platform, Packages: p.packages(), Trimmed: p.trimmed, Warnings: p.warnings}
+	p.bare = p.withoutRuntime()
+	out.Layers = p.runtimeLayer()
 	if len(p.whiteouts) > 0 {
 		out.Layers = append(out.Layers, Layer{
 			Name:      "packages that are replaced",
@@ -42,7 +44,7 @@ func (p *planner) finish() (*Plan, error) {
 	native, included := p.newLayer("native libraries"), p.newLayer("included files")
 	for f := range p.laidSet().All() {
 		switch l := p.laid[f.Path]; {
-		case l.present || l.by != nil || l.app || l.merged:
+		case l.runtime || l.present || l.by != nil || l.app || l.merged:
 		case l.native:
 			native.add(l.file, l.reason)
 		default:

@@ -91,10 +91,9 @@ type Input struct {
 	// LibraryPath is LD_LIBRARY_PATH in the configuration of the new image,
 	// DevLibraryPath that of the development image; mostly "".
 	LibraryPath, DevLibraryPath string
-	// Runtime holds the interpreter, its standard library and what these need, if the base
-	// has no Python: files of the development image, at paths that Base has already
-	// (Base is then the base as if they stood in it). See [Runtime].
-	Runtime files.Set
+	// Runtime is the interpreter with all that it needs, if the base has no Python. Base is
+	// then the base as if these files stood in it. nil otherwise.
+	Runtime *Runtime
 	// App is the application with its final paths, laid as the last layer.
 	App files.Set
 	// Merged are files of the base to which something was added (etc/passwd), laid
@@ -153,6 +152,7 @@ func Make(in Input) (*Plan, error) {
 		p.records, // RECORD says what is laid
 		p.trim,    // less what is not needed at run time
 		p.meet,    // what the base has already, and what vanishes
+		p.layRuntime,
 		p.include, // what the user wants beside
 		p.links,   // no link leads nowhere
 		p.native,  // libraries that all these need

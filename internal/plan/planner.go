@@ -17,6 +17,7 @@ type planner struct {
 	in              Input
 	dev             files.Set // of the development image, empty if there is none
 	base            files.Set // of the base, without what vanishes
+	bare            files.Set // base without the interpreter that comes along, once all is laid
 	picks           []*pick   // in order of name
 	wanted, exclude []glob
 
@@ -51,6 +52,7 @@ type laid struct {
 	file    *files.File
 	by      *pick // nil for libraries and what was included
 	native  bool  // a library, or a link on the way to one
+	runtime bool  // of the interpreter that comes along
 	app     bool  // of the application
 	merged  bool  // the base's file with something added
 	present bool  // the base has the same already
