@@ -71,7 +71,7 @@ func FuzzLayers(f *testing.F) {
 				return
 			}
 			checkStored(t, l.facts)
-			if tree.add(l) != nil {
+			if tree.add(l, l.facts) != nil {
 				return
 			}
 		}

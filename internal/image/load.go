@@ -77,7 +77,7 @@ func (s *Source) load(ctx context.Context, v variant) (*Image, error) {
 	}
 	var tree overlay
 	for _, l := range img.layers {
-		if err := tree.add(l); err != nil {
+		if err := tree.add(l, l.facts); err != nil {
 			return nil, l.named(err)
 		}
 		l.facts, l.budget = nil, new(budget) // the tree has what is left of them

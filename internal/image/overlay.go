@@ -43,17 +43,17 @@ type leaf struct {
 
 func (n *node) isDir() bool { return n.leaf == nil || n.leaf.Mode.IsDir() }
 
-// add puts a layer on top.
-func (o *overlay) add(l *layer) error {
+// add puts a layer, of which facts are known, on top.
+func (o *overlay) add(l *layer, facts *facts) error {
 	o.layer = l
 	o.forget()
 	// A whiteout hides what was there before this layer, never what the layer
 	// itself adds, in whatever order the two are stored.
-	if err := l.facts.each(o.hide); err != nil {
+	if err := facts.each(o.hide); err != nil {
 		return err
 	}
 	o.forget()
-	return l.facts.each(o.put)
+	return facts.each(o.put)
 }
 
 // forget drops the remembered folder when the tree above it may have changed.

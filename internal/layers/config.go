@@ -29,6 +29,10 @@ func configure(base *v1.ConfigFile, n int, p *plan.Plan, blobs []*Blob, opts Opt
 	c.History = baseHistory(c.History, n, c.Created)
 	for i, b := range blobs {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, b.DiffID)
+		if b.history != nil {
+			c.History = append(c.History, *b.history)
+			continue
+		}
 		c.History = append(c.History, v1.History{
 			Created:   c.Created,
 			CreatedBy: strings.TrimRight("distill "+opts.Version, " ") + ": " + p.Layers[i].Name,
@@ -38,7 +42,28 @@ func configure(base *v1.ConfigFile, n int, p *plan.Plan, blobs []*Blob, opts Opt
 	if c.RootFS.DiffIDs == nil {
 		c.RootFS.DiffIDs = []v1.Hash{} // the schema wants a list
 	}
-	return c, change(&c.Config, opts.Config)
+	if err := change(&c.Config, opts.Config); err != nil {
+		return nil, err
+	}
+	return c, setRecord(c, p, opts.Record)
+}
+
+// setRecord writes the record of this image; that of a base which distill made
+// speaks about other layers.
+func setRecord(c *v1.ConfigFile, p *plan.Plan, r *Record) error {
+	delete(c.Config.Labels, RecordLabel)
+	if r == nil {
+		return nil
+	}
+	text, err := record(r, c.RootFS.DiffIDs, p)
+	if err != nil {
+		return err
+	}
+	if c.Config.Labels == nil {
+		c.Config.Labels = map[string]string{}
+	}
+	c.Config.Labels[RecordLabel] = text
+	return nil
 }
 
 // setPlatform checks platform ("linux/arm64", with or without variant) against

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ func newImage(base v1.Image, p *plan.Plan, blobs []*Blob, opts Options) (v1.Imag
 	}
 	kind := encoderOf(opts.Compression).mediaType
 	for _, b := range blobs {
+		kind := cmp.Or(b.kind, kind)
 		m.Layers = append(m.Layers, v1.Descriptor{MediaType: kind, Size: b.Size, Digest: b.Digest})
 		img.layers[b.Digest] = newLayer{b, kind}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/r-seed-1713b764/distill/internal/plan"
@@ -25,14 +26,19 @@ type Options struct {
 	Version     string    // of distill, for the history
 	Config      ConfigChange
 	Annotations map[string]string // on the manifest
+	// Record is put into the configuration as a label, completed with what is
+	// known only when the layers are; nil for none.
+	Record *Record
 }
 
 // ConfigChange is what the flags say about the configuration; nil keeps the base's.
 type ConfigChange struct {
-	Entrypoint, Cmd *[]string
-	Env             []string // NAME=value, replaces or adds
-	User, Workdir   *string
-	Labels          map[string]string
+	Entrypoint *[]string         `json:"entrypoint,omitempty"`
+	Cmd        *[]string         `json:"cmd,omitempty"`
+	Env        []string          `json:"env,omitempty"` // NAME=value, replaces or adds
+	User       *string           `json:"user,omitempty"`
+	Workdir    *string           `json:"workdir,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
 }
 
 // Blob is a finished layer blob.
@@ -40,6 +46,9 @@ type Blob struct {
 	Digest, DiffID v1.Hash
 	Size           int64
 	Open           func() (io.ReadCloser, error)
+
+	kind    types.MediaType // "": as the options say
+	history *v1.History     // nil: as the plan says
 }
 
 // Store keeps finished layers by the key of what they are made of. Put calls
