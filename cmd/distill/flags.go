@@ -23,7 +23,7 @@ type outputFlags struct {
 func (o *outputFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.progress, "progress", "auto", "how to show progress: auto, tty, plain, json or quiet")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show errors only (--progress quiet)")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show what was asked of the index")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show what was asked of the index, and libraries that may be loaded and are in neither image")
 	f.BoolVar(&o.json, "json", false, "write the result to stdout as JSON")
 	f.StringVar(&o.color, "color", "auto", "auto, always or never")
 	f.StringVar(&o.config, "config", "", "configuration `FILE` (default distill.toml beside the first requirements file)")
@@ -87,6 +87,7 @@ func registerImage(f *pflag.FlagSet, o *imageFlags) {
 	f.IntVar(&o.image.MaxLayers, "max-layers", 40, "most layers of an image, the base's included")
 	f.StringArrayVar(&o.image.Include, "include", nil, "also lay files of the development image that match `GLOB` (repeatable)")
 	f.StringArrayVar(&o.image.Exclude, "exclude", nil, "leave out files that match `GLOB` (repeatable)")
+	f.StringArrayVar(&o.image.Hints, "hints", nil, "`FILE` that says what packages use beside their files (repeatable)")
 }
 
 // imageFlags are flags about the image that need a look before they are options.

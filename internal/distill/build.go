@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/publish"
@@ -148,6 +149,7 @@ type inputs struct {
 	from, onto *image.Source
 	platforms  []v1.Platform
 	dev, base  []*opened
+	hints      *hints.Book
 	// runtimes are the interpreters that come along, nil where the base has one. Base is
 	// then what it is with them.
 	runtimes []*runtime
@@ -186,6 +188,9 @@ const (
 func (h *Host) readInputs(ctx context.Context, o BuildOptions) (*inputs, error) {
 	in := &inputs{}
 	var err error
+	if in.hints, err = readHints(o.Image.Hints); err != nil {
+		return nil, err
+	}
 	if in.app, err = h.readApplication(o.Image.App); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,11 @@ func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions)
 		for _, w := range p.Warnings {
 			h.Teller.Warn(p.Platform + ": " + w)
 		}
+		for _, n := range p.Notes {
+			if h.Log != nil { // -v
+				h.Log(p.Platform + ": " + n)
+			}
+		}
 	}
 	return l, nil
 }
@@ -70,6 +75,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Runtime:  in.runtimes[t].files(),
 		App:      in.app.files.Merge(c.dirs),
 		Merged:   c.merged,
+		Hints:    in.hints,
 		Options: plan.Options{
 			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
 		},

@@ -54,6 +54,7 @@ type ImageOptions struct {
 	Compression         string // "gzip", "zstd"
 	MaxLayers           int
 	Include, Exclude    []string
+	Hints               []string // files of hints, after those that are built in
 	Epoch               time.Time
 }
 

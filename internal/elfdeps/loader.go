@@ -83,6 +83,24 @@ func (l *Loader) Family() string { return l.facts.Family }
 // Path returns the final path of the loader's file.
 func (l *Loader) Path() string { return l.self.real }
 
+// Cache returns the path of the cache that the loader reads, without a leading slash; ""
+// for musl's, which has none.
+func (l *Loader) Cache() string { return rel(l.facts.Cache) }
+
+// Dirs returns the directories that are searched for every object, without leading
+// slashes.
+func (l *Loader) Dirs() []string {
+	var out []string
+	for _, list := range [][]string{l.env, l.dirs} {
+		for _, d := range list {
+			if d = strings.TrimRight(rel(d), "/"); d != "" {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
 // Libc returns the path of the C library that the loader gives to programs, its
 // own on musl, or "" if there is none.
 func (l *Loader) Libc() string {

@@ -26,6 +26,9 @@ type Hint struct {
 	Files []string
 	// Programs are names looked up on the development image's PATH ("dot").
 	Programs []string
+	// Leave are names of libraries, or globs on them, that the package's files name and
+	// that are not brought for it: of display servers, of the machine's drivers.
+	Leave []string
 	// Keep are globs below site-packages of files that trimming must not take
 	// ("numpy/testing/**").
 	Keep []string

@@ -42,6 +42,7 @@ type table struct {
 	Libraries []string `toml:"libraries"`
 	Files     []string `toml:"files"`
 	Programs  []string `toml:"programs"`
+	Leave     []string `toml:"leave"`
 	Keep      []string `toml:"keep"`
 	Optional  []string `toml:"optional"`
 }
@@ -104,7 +105,7 @@ func (t table) hint() (Hint, error) {
 	}
 	h := Hint{
 		Package: name, Why: why, When: t.When, Libraries: t.Libraries, Files: t.Files,
-		Programs: t.Programs, Keep: t.Keep, Optional: t.Optional,
+		Programs: t.Programs, Leave: t.Leave, Keep: t.Keep, Optional: t.Optional,
 	}
 	for _, l := range []struct {
 		key   string
@@ -115,6 +116,7 @@ func (t table) hint() (Hint, error) {
 		{"libraries", h.Libraries, checkName},
 		{"files", h.Files, checkRooted},
 		{"programs", h.Programs, checkName},
+		{"leave", h.Leave, checkName},
 		{"keep", h.Keep, checkBelowSite},
 		{"optional", h.Optional, checkBelowSite},
 	} {
@@ -127,8 +129,8 @@ func (t table) hint() (Hint, error) {
 			}
 		}
 	}
-	if len(h.Libraries)+len(h.Files)+len(h.Programs)+len(h.Keep)+len(h.Optional) == 0 {
-		return Hint{}, errors.New("it names nothing to bring, to keep or to do without")
+	if len(h.Libraries)+len(h.Files)+len(h.Programs)+len(h.Leave)+len(h.Keep)+len(h.Optional) == 0 {
+		return Hint{}, errors.New("it names nothing to bring, to leave, to keep or to do without")
 	}
 	return h, nil
 }

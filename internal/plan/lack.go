@@ -2,9 +2,7 @@ package plan
 
 import (
 	"maps"
-	"path"
 	"slices"
-	"strings"
 )
 
 // judge decides about what neither image has. A wheel whose extension modules can't
@@ -72,29 +70,26 @@ func (n *native) imported() map[string]bool {
 		}
 	}
 	for _, l := range n.laidELF() {
-		if path := l.file.Path; n.isExtension(path) && !isOptional(path) {
+		if path := l.file.Path; n.isExtension(path) && !n.isOptional(l) {
 			visit(path)
 		}
 	}
 	return out
 }
 
-// optional are files whose package works without them, for each of which the
-// library is in no image that has not asked for it: numba tries its threading
-// layers one after the other.
-var optional = []string{
-	"numba/np/ufunc/tbbpool.*.so",
-	"numba/np/ufunc/omppool.*.so",
-}
-
-func isOptional(p string) bool {
-	return slices.ContainsFunc(optional, func(pattern string) bool {
-		n := strings.Count(pattern, "/") + 1
-		parts := strings.Split(p, "/")
-		if len(parts) < n {
-			return false
+// isOptional tells whether hints say that a file's package works without it.
+func (n *native) isOptional(l *laid) bool {
+	if l.by == nil {
+		return false
+	}
+	if _, ok := n.optional[l.by.Name]; !ok {
+		var globs []siteGlob
+		for _, h := range n.in.Hints.For(l.by.Name) {
+			if list, err := n.siteGlobs(h.Optional); err == nil {
+				globs = append(globs, list...)
+			}
 		}
-		ok, err := path.Match(pattern, strings.Join(parts[len(parts)-n:], "/"))
-		return ok && err == nil
-	})
+		n.optional[l.by.Name] = globs
+	}
+	return slices.ContainsFunc(n.optional[l.by.Name], func(g siteGlob) bool { return g.match(l.file.Path) })
 }

@@ -4,19 +4,24 @@ import (
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
+	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
-// native brings the libraries that the new files need and the base lacks, and
-// those of which the base has too old a one. Both images are asked as their own
-// loaders would ask.
+// native brings what the new files need when they run and the base lacks: the libraries
+// that the loader is told of, those of which the base has too old a one, what hints
+// name, and what is loaded by name. Both images are asked as their own loaders would
+// ask.
 func (p *planner) native() error {
-	n := &native{planner: p, brought: map[need]int{}}
-	if len(n.laidELF()) == 0 {
-		return p.noteErr
+	if p.in.Base.Python == nil {
+		return nil // then nothing new is a package
 	}
-	// Each round brings at least one library, or is the last.
+	n := newNative(p)
+	// Each round brings at least one file, or is the last.
 	for n.rounds = 1; n.rounds <= maxRounds; n.rounds++ {
 		again, err := n.round()
+		if err == nil && !again {
+			again, err = n.atRunTime()
+		}
 		if err == nil {
 			err = p.noteErr
 		}
@@ -24,10 +29,31 @@ func (p *planner) native() error {
 			return err
 		}
 		if !again {
-			return n.judge()
+			return n.finish()
 		}
 	}
 	return failf("", "more than %d rounds of libraries that need libraries", maxRounds)
+}
+
+// atRunTime brings what the loader is not told of. again is true if something was
+// brought.
+func (n *native) atRunTime() (again bool, err error) {
+	for _, step := range []func() (bool, error){n.hinted, n.drivers, n.loaded} {
+		came, err := step()
+		if err != nil {
+			return false, err
+		}
+		again = again || came
+	}
+	if again {
+		n.dev, n.noDev = nil, false // it has to be asked about these, too
+	}
+	return again, nil
+}
+
+func (n *native) finish() error {
+	n.tellLoads()
+	return n.judge()
 }
 
 // maxRounds bounds how deep libraries need each other; the deepest chains of
@@ -42,6 +68,18 @@ type native struct {
 	lacks   []lack       // what could not be brought, in this round
 	dev     *side        // the development image with the new files in it
 	noDev   bool         // it can't be asked
+	done    map[hintKey]bool
+	// optional are globs on files that a package works without.
+	optional map[python.Name][]siteGlob
+	loads    loads
+}
+
+func newNative(p *planner) *native {
+	return &native{
+		planner: p, brought: map[need]int{}, done: map[hintKey]bool{},
+		optional: map[python.Name][]siteGlob{},
+		loads:    loads{seen: map[string]bool{}, unknown: map[string][]string{}, leave: map[python.Name][]string{}},
+	}
 }
 
 // need is a file's need of a library.

@@ -22,6 +22,7 @@ type Plan struct {
 	Packages []Package // in order of name
 	Trimmed  []Trimmed // what --trim left out, in order of owner, then rule
 	Warnings []string
+	Notes    []string // what -v tells: libraries that may be loaded and are in neither image
 }
 
 // Trimmed is what one rule of trimming left out of one package.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 )
 
@@ -133,7 +134,7 @@ usr/local/lib/python3.11/dist-packages/three.py
 // readCase puts the sections of a case together.
 func readCase(t *testing.T, text string) Input {
 	t.Helper()
-	in := Input{Platform: "linux/amd64"}
+	in := Input{Platform: "linux/amd64", Hints: hints.BuiltIn()}
 	wheels := map[string]files.Set{}
 	var picks string
 	for _, s := range sections(text) {
@@ -146,6 +147,12 @@ func readCase(t *testing.T, text string) Input {
 			wheels[rest] = readTree(t, s.text).Files
 		case "picks":
 			picks = s.text
+		case "hints":
+			book, err := hints.Parse("hints", []byte(s.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Hints = in.Hints.Join(book)
 		}
 	}
 	for line := range strings.Lines(picks) {
@@ -224,6 +231,9 @@ func planText(t *testing.T, in Input) string {
 	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
 	}
 	return b.String()
 }

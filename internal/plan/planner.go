@@ -33,8 +33,9 @@ type planner struct {
 
 	appDirs   []*files.File // directories that the application wants
 	whiteouts []string
-	warnings  []string
 	trimmed   []Trimmed // in order
+	warnings  []string
+	notes     []string
 	warned    map[string]bool
 }
 
@@ -148,6 +149,14 @@ func (p *planner) warnf(format string, args ...any) {
 	if !p.warned[w] {
 		p.warned[w] = true
 		p.warnings = append(p.warnings, w)
+	}
+}
+
+// notef tells something that only -v shows.
+func (p *planner) notef(format string, args ...any) {
+	n := fmt.Sprintf(format, args...)
+	if !slices.Contains(p.notes, n) {
+		p.notes = append(p.notes, n)
 	}
 }
 

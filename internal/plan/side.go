@@ -12,6 +12,8 @@ import (
 // side is one tree with what its loader finds for all ELF files in it.
 type side struct {
 	tree    elfTree
+	loader  *elfdeps.Loader // of the interpreter
+	main    string          // the interpreter as the loader takes it, "" for a static one
 	closure []*elfdeps.Closure
 	byReal  map[string]*elfdeps.Object
 	byName  map[string]elfdeps.Dep // some place where a name is found
@@ -27,6 +29,7 @@ func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath
 	if err != nil {
 		return nil, failf("", "the Python %s of an image: %v", python.Path, err)
 	}
+	s.loader = loader
 	main := s.tree.ELF(python.Path)
 	var libraries []string
 	for _, l := range n.laidELF() {
@@ -50,11 +53,10 @@ func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath
 			}
 		}
 	}
-	mainPath := python.Path
-	if main == nil || !main.Dynamic {
-		mainPath = ""
+	if main != nil && main.Dynamic {
+		s.main = python.Path
 	}
-	c, err := loader.Closure(libraries, mainPath)
+	c, err := loader.Closure(libraries, s.main)
 	if err != nil {
 		return nil, failf("", "%v", err)
 	}
@@ -119,6 +121,16 @@ func (s *side) find(real, name string) (elfdeps.Dep, bool) {
 		}
 	}
 	return elfdeps.Dep{}, false
+}
+
+// dlopen returns where dlopen of a name leads, called by the file at by; "" stands for the
+// interpreter. ok is false if it finds nothing.
+func (s *side) dlopen(name, by string) (elfdeps.Dep, bool) {
+	if by == "" || s.tree.ELF(by) == nil {
+		by = s.main
+	}
+	d, err := s.loader.Dlopen(name, by, s.main)
+	return d, err == nil && !d.IsMissing()
 }
 
 // devSide is the development image as if everything new stood in it; nil if it
