@@ -131,7 +131,7 @@ func (t *trimmer) candidates(pk *pick) (*trimPick, error) {
 	for i := range list {
 		f, file := &list[i], pk.files[i]
 		c.keys[file] = f.key()
-		if isLicence(f.name) || isMetadata(f.dirs) || slices.ContainsFunc(t.wanted, func(g glob) bool { return g.match(file.Path) }) {
+		if isLicence(f.name) || slices.ContainsFunc(f.dirs, isLicence) || isMetadata(f.dirs) || slices.ContainsFunc(t.wanted, func(g glob) bool { return g.match(file.Path) }) {
 			continue
 		}
 		if f.site && slices.ContainsFunc(spared, func(g glob) bool { return g.match(f.key()) }) {
@@ -171,6 +171,7 @@ func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
 		f.of = of
 		of.files[f.key()] = true
 		of.native = of.native || f.site && len(file.Note) > 0 && file.Note[0] == elfNote
+		of.known = of.known || len(file.Note) > 0 && file.Note[0] == sourceNote
 		if f.name == "__init__.py" {
 			of.modules[f.dir()] = true
 		}

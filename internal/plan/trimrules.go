@@ -40,6 +40,7 @@ type trimPackage struct {
 	modules map[string]bool // directories with an __init__.py
 	native  bool            // it has an extension module or library
 	lazy    bool            // something reads __init__.pyi at run time
+	known   bool            // what its modules import was noted when they were read
 }
 
 func (f *trimFile) dir() string { return strings.Join(f.dirs, "/") }
@@ -60,7 +61,7 @@ var trimRules = []trimRule{
 	{"tests", trimSafe, isTest},
 	{"stubs", trimSafe, isStub},
 	{"headers", trimSafe, isHeader},
-	{"static libraries", trimSafe, func(f *trimFile) bool { return f.ends(".a", ".la", ".lib", ".o", ".obj") }},
+	{"static libraries", trimSafe, func(f *trimFile) bool { return f.ends(".a", ".la", ".lib", ".obj") || !f.site && f.ends(".o") }},
 	{"build files", trimSafe, isBuildFile},
 	{"sources", trimSafe, isSource},
 	{"documentation", trimSafe, isDocumentation},
@@ -77,9 +78,10 @@ var trimRules = []trimRule{
 var testDirs = []string{"test", "tests", "_tests", "testsuite", "test_suite", "SelfTest"}
 
 // isTest matches all in a directory of tests, which is one of those names with a
-// module in it that is named like a test: django.test and astropy.tests are none.
+// module in it that is named like a test: django.test has none. Where it is not
+// known what modules import, none goes.
 func isTest(f *trimFile) bool {
-	if !f.site {
+	if !f.site || !f.of.known {
 		return false
 	}
 	for i := range f.dirs {
@@ -87,7 +89,7 @@ func isTest(f *trimFile) bool {
 			return true
 		}
 	}
-	return f.name == "conftest.py"
+	return f.name == "conftest.py" || f.name == "_pytest.py"
 }
 
 // namesTest tells whether pytest or unittest would collect a module.
@@ -118,8 +120,7 @@ func isBuildFile(f *trimFile) bool {
 func isSource(f *trimFile) bool {
 	return f.site && f.of.native && (f.ends(
 		".pyx", ".pxd", ".pxi", ".pyx.in", ".pxd.in", ".pxi.in", ".pyx.tp", ".pxd.tp", ".pxi.tp",
-		".c", ".cc", ".cpp", ".cxx", ".c++", ".f", ".for", ".f77", ".f90", ".f95", ".c.in", ".c.src", ".pyf") ||
-		f.name == "graphviz.i")
+		".c", ".cc", ".cpp", ".cxx", ".c++", ".f", ".for", ".f77", ".f90", ".f95", ".c.in", ".c.src", ".pyf"))
 }
 
 // docExtensions are those of texts and pictures for people.
@@ -182,5 +183,5 @@ func isSample(f *trimFile) bool {
 // given, which have to go with them.
 func isLicence(name string) bool {
 	stem := strings.ToUpper(strings.TrimSuffix(name, path.Ext(name)))
-	return slices.ContainsFunc([]string{"LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"}, func(s string) bool { return strings.Contains(stem, s) })
+	return slices.ContainsFunc([]string{"LICENSE", "LICENCE", "LICENSING", "COPYING", "COPYRIGHT", "NOTICE", "THIRD-PARTY"}, func(s string) bool { return strings.Contains(stem, s) })
 }
