@@ -47,14 +47,14 @@ func (f *Failure) Hints() []string {
 }
 
 func usagef(hint, format string, args ...any) error {
-	return &Failure{Kind: Usage, Text: fmt.Sprintf(format, args...), Hint: hints(hint)}
+	return &Failure{Kind: Usage, Text: fmt.Sprintf(format, args...), Hint: hintLines(hint)}
 }
 
 func unsupportedf(hint, format string, args ...any) error {
-	return &Failure{Kind: Damaged, Text: fmt.Sprintf(format, args...), Hint: hints(hint)}
+	return &Failure{Kind: Damaged, Text: fmt.Sprintf(format, args...), Hint: hintLines(hint)}
 }
 
-func hints(text string) []string {
+func hintLines(text string) []string {
 	if text == "" {
 		return nil
 	}

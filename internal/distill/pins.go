@@ -48,7 +48,7 @@ func readPins(o PinOptions) (*pins, error) {
 	case errors.Is(err, fs.ErrNotExist) && !o.Locked && o.Missing:
 		return nil, nil
 	case errors.Is(err, fs.ErrNotExist) && o.Locked:
-		return nil, &Failure{Kind: Locked, Text: o.Lock + " does not exist, and --locked is set", Hint: hints("make it first: distill lock")}
+		return nil, &Failure{Kind: Locked, Text: o.Lock + " does not exist, and --locked is set", Hint: hintLines("make it first: distill lock")}
 	case err != nil:
 		return nil, usagef("", "%s: %v", o.Lock, err)
 	case o.Upgrade && !o.Locked:
@@ -126,7 +126,7 @@ func (p *pins) checkFiles(now *pylock.Lock) error {
 				return &Failure{
 					Kind: Damaged,
 					Text: fmt.Sprintf("%s: %s has sha256 %s now, and %s pins %s", k.Name, f.Name, is, p.file, was),
-					Hint: hints("find out why the file changed; --upgrade-package " + string(k.Name) + " takes it as it is now"),
+					Hint: hintLines("find out why the file changed; --upgrade-package " + string(k.Name) + " takes it as it is now"),
 				}
 			}
 		}
@@ -151,7 +151,7 @@ func (p *pins) check(o PinOptions, now *pylock.Lock) error {
 	return &Failure{
 		Kind: Locked,
 		Text: fmt.Sprintf("%s is out of date:\n  %s", o.Lock, strings.Join(changes, "\n  ")),
-		Hint: hints("run it without --locked to bring the lock up to date"),
+		Hint: hintLines("run it without --locked to bring the lock up to date"),
 	}
 }
 
