@@ -55,6 +55,7 @@ func (i *Info) Encode() []byte {
 		e.str(p.Version)
 		e.str(p.CacheTag)
 		e.str(p.ExtSuffix)
+		e.list(p.Builtins)
 	}
 	return e.b
 }
@@ -85,7 +86,7 @@ func Decode(b []byte) (*Info, error) {
 		i.Loader = &LoaderFacts{Family: d.str(), SystemDirs: d.list(), Cache: d.str(), PathFile: d.str()}
 	}
 	if flags&(1<<17) != 0 {
-		i.Python = &PythonFacts{Version: d.str(), CacheTag: d.str(), ExtSuffix: d.str()}
+		i.Python = &PythonFacts{Version: d.str(), CacheTag: d.str(), ExtSuffix: d.str(), Builtins: d.list()}
 	}
 	if d.bad || d.s != "" {
 		return nil, errEncoding

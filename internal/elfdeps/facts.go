@@ -2,6 +2,7 @@ package elfdeps
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -183,11 +184,34 @@ func (p *parser) pythonFacts() error {
 	prefix := minor[:1] + "." + minor[1:] + "."
 	for _, v := range versions {
 		if strings.HasPrefix(v, prefix) {
-			p.info.Python = &PythonFacts{Version: strings.TrimSuffix(v, "+"), CacheTag: tag, ExtSuffix: suffix}
+			p.info.Python = &PythonFacts{Version: strings.TrimSuffix(v, "+"), CacheTag: tag, ExtSuffix: suffix, Builtins: p.builtins()}
 			return nil
 		}
 	}
 	return nil
+}
+
+// maxBuiltins is far above the hundred modules that CPython has in C.
+const maxBuiltins = 1000
+
+// builtins lists the modules whose PyInit_ function is among the dynamic symbols.
+func (p *parser) builtins() []string {
+	const prefix = "\x00PyInit_"
+	var out []string
+	for b := p.dynstr; len(out) < maxBuiltins; {
+		at := bytes.Index(b, []byte(prefix))
+		if at < 0 {
+			break
+		}
+		b = b[at+len(prefix):]
+		name, _, ok := bytes.Cut(b[:min(len(b), maxName)], []byte{0})
+		if !ok {
+			break
+		}
+		out = append(out, string(name))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // cString returns the first constant that begins with prefix and digits, and is

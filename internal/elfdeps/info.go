@@ -81,6 +81,9 @@ type PythonFacts struct {
 	Version   string // PY_VERSION, "3.11.2"
 	CacheTag  string // "cpython-311"
 	ExtSuffix string // ".cpython-311-x86_64-linux-gnu.so", "" if there is none
+	// Builtins are the modules that are compiled in and have an exported function to make
+	// them ("math" of Debian's), sorted; nil if the functions are not exported.
+	Builtins []string
 }
 
 // IsProgram tells whether i is started by itself, not loaded by another.

@@ -48,7 +48,8 @@ type Interpreter struct {
 	SysPath                                  []string // directories and zip files, in import order
 	Loader                                   string   // PT_INTERP, "lib64/ld-linux-x86-64.so.2"
 	Libc                                     python.Libc
-	ExtSuffix                                string // ".cpython-311-x86_64-linux-gnu.so"
+	ExtSuffix                                string   // ".cpython-311-x86_64-linux-gnu.so"
+	Builtins                                 []string // modules compiled in, sorted; nil if unknown
 	Markers                                  python.MarkerEnv
 	Tags                                     *python.Tags
 

@@ -136,7 +136,7 @@ func (r *reader) interpreter(real, venv string, names []string) *Interpreter {
 		return nil
 	}
 	if facts != nil {
-		i.ExtSuffix = facts.ExtSuffix
+		i.ExtSuffix, i.Builtins = facts.ExtSuffix, facts.Builtins
 	}
 	if i.ExtSuffix == "" {
 		i.ExtSuffix = extSuffix(r.t, i.Stdlib+"/lib-dynload")
@@ -328,7 +328,7 @@ func isDebianSite(t *tree, stdlib string) bool {
 
 func siteNote(f *files.File) string {
 	if len(f.Note) > 1 && f.Note[0] == noteSite {
-		return string(f.Note[1:])
+		return string(f.Note[1:2])
 	}
 	return ""
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-4"
+const probeVersion = "inspect-5"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -20,7 +20,8 @@ const (
 	noteELF     = 1
 	noteHeaders = 'M' // then the header block of METADATA or PKG-INFO
 	noteScript  = '#' // the first lines of a script, which begin with '#' themselves
-	noteSite    = 'S' // of site.py: "d" if it is Debian's
+	noteSite    = 'S' // of site.py: "d" if it is Debian's, else "-", and what follows notePython
+	notePython  = 'P' // what pysource says of a module (source.go)
 	noteConda   = 'C' // a conda-meta record, condensed (conda.go)
 	noteEgg     = 'Z' // the EGG-INFO of a zipped egg (egginfo.go)
 	noteCode    = 'B' // the header of byte code (bytecode.go)
@@ -35,6 +36,7 @@ const (
 	maxSmall    = 1 << 20
 	maxScript   = 512
 	maxEgg      = 256 << 20
+	maxSource   = 8 << 20 // of Python; the longest seen are tables of 3 MB
 )
 
 // Probe returns the rules by which an image has to be read for [Read]. It keeps lists and
@@ -133,8 +135,8 @@ func contentKind(name, base string) kind {
 		return small
 	case strings.HasSuffix(base, ".json") && path.Base(dir) == "conda-meta":
 		return kind{files.WantNote, maxRecord}
-	case base == "site.py" && isStdlib(dir):
-		return kind{files.WantNote, maxSmall}
+	case isModule(name):
+		return kind{files.WantNote, maxSource}
 	case base == "patchlevel.h":
 		return small
 	}
@@ -156,6 +158,9 @@ func databaseKind(name, base, dir string) kind {
 	}
 	return kind{}
 }
+
+// isModule tells a module from a script that somebody called x.py.
+func isModule(name string) bool { return strings.HasSuffix(name, ".py") && !isBin(name) }
 
 // isStdlib tells whether dir looks like the standard library: lib/python3.11.
 func isStdlib(dir string) bool {
@@ -189,8 +194,8 @@ func (probe) Note(name string, size int64, r io.ReaderAt) ([]byte, error) {
 		return noteZippedEgg(r, size)
 	case strings.HasSuffix(base, ".json"):
 		return noteCondaRecord(r, size)
-	case base == "site.py":
-		return noteSitePy(r, size)
+	case isModule(name):
+		return noteSource(name, r, size)
 	case bytes.HasPrefix(head, []byte("#!")):
 		if i := bytes.IndexByte(head, 0); i >= 0 {
 			head = head[:i]
@@ -237,17 +242,4 @@ func headerBlock(b []byte) []byte {
 		}
 	}
 	return out
-}
-
-// noteSitePy tells Debian's site.py, which looks into dist-packages, from others.
-func noteSitePy(r io.ReaderAt, size int64) ([]byte, error) {
-	b, err := readHead(r, size, maxSmall)
-	if err != nil {
-		return nil, err
-	}
-	note := []byte{noteSite}
-	if bytes.Contains(b, []byte(`"dist-packages"`)) {
-		note = append(note, 'd')
-	}
-	return note, nil
 }

@@ -27,7 +27,9 @@ func TestProbeWantsLittle(t *testing.T) {
 		{"usr/include/python3.11/greenlet/greenlet.h", "#", 10, d},
 		{"usr/lib/crt1.o", object, 1000, 0},
 		{"usr/local/lib/python3.11/site-packages/a/x.so", elf, 1 << 30, n | d},
-		{"usr/local/lib/python3.11/site-packages/a/x.py", "import", 1000, d},
+		{"usr/local/lib/python3.11/site-packages/a/x.py", "import", 1000, n | d},
+		{"usr/local/lib/python3.11/site-packages/a/x.py", "import", 9 << 20, d},
+		{"usr/local/bin/rst2html.py", "#!/usr/bin/python3", 1000, n | d},
 		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.pyc", pyc, 1000, n | d},
 		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.opt-1.pyc", pyc, 1000, 0},
 		{"usr/local/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.pyc", "\xa7", 1000, 0},
@@ -44,7 +46,7 @@ func TestProbeWantsLittle(t *testing.T) {
 		{"usr/local/share/man/man1/x.1", "x", 10, d},
 		{"usr/local/lib/libmkl.so.2", "x", 10, d},
 		{"usr/share/doc/x/copyright", "x", 10, 0},
-		{"usr/lib/python3.11/os.py", "x", 10, 0},
+		{"usr/lib/python3.11/os.py", "x", 10, n},
 		{"usr/lib/python3.11/site.py", "x", 10, n},
 		{"opt/conda/share/x", "x", 10, d},
 		{"opt/conda/conda-meta/numpy-1.json", "{", 5 << 20, n},
@@ -99,8 +101,8 @@ func TestNotesAreCondensed(t *testing.T) {
 	if got := note(t, "usr/bin/a", []byte(script)); got != script[:maxScript] {
 		t.Errorf("script: %q", got)
 	}
-	if got := note(t, "lib/python3.11/site.py", []byte(`x = ["dist-packages"]`)); got != "Sd" {
-		t.Errorf("site.py: %q", got)
+	if got := note(t, "usr/local/bin/rst2html.py", []byte(script)); got != script[:maxScript] {
+		t.Errorf("script with a suffix: %q", got)
 	}
 	if got := note(t, "usr/lib/x.so", []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00torn")); got != "" {
 		t.Errorf("damaged ELF: %q", got)

@@ -29,6 +29,7 @@ const (
 type try struct {
 	start, end int  // its imports
 	decided    bool // a clause catches ImportError
+	raised     bool // and raises again
 	nested     bool // in code that need not run at all
 }
 
@@ -215,6 +216,7 @@ func (s *scanner) raise() {
 		return
 	}
 	t := &s.tries[top.try]
+	t.raised = true
 	for i := t.start; i < t.end; i++ {
 		s.imports[i].Optional, s.imports[i].Try = s.imports[i].was, s.imports[i].try
 	}

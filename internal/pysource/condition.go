@@ -51,7 +51,8 @@ func (s *scanner) condition(indent int, w []byte) {
 func (s *scanner) elseOfTry(indent int) block {
 	b := block{indent: indent, try: -1}
 	if k := s.last.try; k >= 0 {
-		b.optional = s.tries[k].decided && s.tries[k].end > s.tries[k].start
+		t := &s.tries[k]
+		b.optional = t.decided && !t.raised && t.end > t.start
 	}
 	return b
 }
@@ -59,8 +60,9 @@ func (s *scanner) elseOfTry(indent int) block {
 // judge decides the tests that are common at the top of modules.
 func judge(text []byte) verdict {
 	const long = 120
-	if len(text) > long || bytes.ContainsAny(text, "\\#") {
-		return unknown
+	text = bytes.TrimLeft(text, " (")
+	if len(text) > long || len(text) == 0 || !bytes.ContainsRune([]byte("TtFPs01no_p"), rune(text[0])) || bytes.ContainsAny(text, "\\#") {
+		return unknown // most, seen by their first letter
 	}
 	words := strings.Fields(string(text))
 	if len(words) == 0 {

@@ -77,7 +77,7 @@ var errEncoding = errors.New("not the facts of a Python module")
 
 // Decode reads what Encode wrote.
 func Decode(b []byte) (*Facts, error) {
-	d := decoder{rest: b}
+	d := decoder{rest: string(b)}
 	flags := d.byte()
 	f := &Facts{Dynamic: flags&factDynamic != 0, Namespace: flags&factNamespace != 0}
 	if n := d.count(); n > 0 {
@@ -102,14 +102,15 @@ func Decode(b []byte) (*Facts, error) {
 	return f, nil
 }
 
-// decoder reads encoded facts; it sets bad instead of going out of bounds.
+// decoder takes values off the front of one string, which all results share; it sets
+// bad instead of going out of bounds.
 type decoder struct {
-	rest []byte
+	rest string
 	bad  bool
 }
 
 func (d *decoder) fail() {
-	d.bad, d.rest = true, nil
+	d.bad, d.rest = true, ""
 }
 
 func (d *decoder) byte() byte {
@@ -123,13 +124,17 @@ func (d *decoder) byte() byte {
 }
 
 func (d *decoder) uvarint() uint64 {
-	n, size := binary.Uvarint(d.rest)
-	if size <= 0 {
-		d.fail()
-		return 0
+	var n uint64
+	for i := 0; i < len(d.rest) && i < binary.MaxVarintLen64; i++ {
+		c := d.rest[i]
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			d.rest = d.rest[i+1:]
+			return n
+		}
 	}
-	d.rest = d.rest[size:]
-	return n
+	d.fail()
+	return 0
 }
 
 // count reads the length of a list or string, each element of which takes a byte at least.
@@ -144,7 +149,7 @@ func (d *decoder) count() int {
 
 func (d *decoder) string() string {
 	n := d.count()
-	s := string(d.rest[:n])
+	s := d.rest[:n]
 	d.rest = d.rest[n:]
 	return s
 }

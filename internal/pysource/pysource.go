@@ -9,8 +9,9 @@ package pysource
 type Facts struct {
 	Imports []Import // in the order of the text, without repetitions
 	Loads   []Load   // in the order of the text, without repetitions
-	// Binds are the names that the module's top level defines, sorted; only
-	// [ScanPackage] collects them.
+
+	// The rest is filled in by [ScanPackage] only. Binds are the names that the module's
+	// top level defines, sorted.
 	Binds []string
 	// Dynamic is set where the module may get names or submodules that its text does
 	// not tell: it touches sys.modules, __path__, __getattr__, globals() and the like, or
@@ -21,7 +22,8 @@ type Facts struct {
 	Namespace bool
 }
 
-// Import is one imported module, or name of a module.
+// Import is one imported module, or name of a module. Imports that can't happen on
+// Linux with Python 3 are left out.
 type Import struct {
 	// Module as written, with leading dots if relative: "os.path", ".core", ".".
 	Module string

@@ -9,16 +9,17 @@ import (
 // what looks like it.
 func Scan(src []byte) *Facts { return scan(src, false) }
 
-// ScanPackage is Scan for the __init__.py of a package: it collects Binds, too.
+// ScanPackage is Scan for the __init__.py of a package: it says as well which names
+// that has.
 func ScanPackage(src []byte) *Facts { return scan(src, true) }
 
 func scan(src []byte, binds bool) *Facts {
 	s := scanner{src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")), binds: binds}
 	s.file()
 	f := &Facts{Imports: s.distinctImports(), Loads: s.distinctLoads()}
-	f.Namespace = bytes.Contains(src, []byte("declare_namespace")) || bytes.Contains(src, []byte("extend_path"))
-	f.Dynamic = s.dynamic || isDynamic(src)
 	if binds {
+		f.Namespace = bytes.Contains(src, []byte("declare_namespace")) || bytes.Contains(src, []byte("extend_path"))
+		f.Dynamic = s.dynamic || isDynamic(src)
 		slices.Sort(s.bound)
 		f.Binds = slices.Compact(s.bound)
 	}
