@@ -44,28 +44,20 @@ func target(name string, py *inspect.Interpreter) resolve.Target {
 func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, p *pins,
 	targets []resolve.Target, dev, base []*inspect.Environment,
 ) (*resolved, error) {
-	client, err := h.client(index, a.options)
-	if err != nil {
-		return nil, err
-	}
 	opts, err := resolveOptions(a, index, choice)
 	if err != nil {
 		return nil, err
 	}
-	defer client.Flush()
 	opts.Locked = p.preferences(targets)
 	opts.Complete = choice.WholeLock
 	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
 		dev, base = nil, nil // what stands in the images has no say then
 	}
 	h.Teller.Step("", "resolving")
-	r, err := resolve.Solve(ctx, newSource(client, dev, base), resolve.Request{
-		Targets:      targets,
-		Requirements: a.requirements,
-		Constraints:  a.constraints,
-		Overrides:    a.overrides,
-		Options:      opts,
-	})
+	req := resolve.Request{
+		Targets: targets, Requirements: a.requirements, Constraints: a.constraints, Overrides: a.overrides, Options: opts,
+	}
+	client, r, err := h.solve(ctx, a, index, req, dev, base)
 	if err != nil {
 		return nil, a.placed(err)
 	}
@@ -86,6 +78,22 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 		}
 	}
 	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
+}
+
+// solve asks the resolver, once more if the cache turned out to be damaged.
+func (h *Host) solve(ctx context.Context, a *asked, index IndexOptions, req resolve.Request, dev, base []*inspect.Environment,
+) (client *pypi.Client, r *resolve.Resolution, err error) {
+	for again := true; ; again = false {
+		if client, err = h.client(index, a.options); err != nil {
+			return nil, nil, err
+		}
+		r, err = resolve.Solve(ctx, newSource(client, dev, base), req)
+		client.Flush()
+		if !client.Spoiled() || !again {
+			return client, r, err
+		}
+		h.Teller.Warn("the cache was damaged; resolving once more without what was")
+	}
 }
 
 // placed adds the line of a direct reference that leads nowhere.

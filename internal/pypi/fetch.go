@@ -29,6 +29,8 @@ type state struct {
 	downloads flights[string]
 	links     flights[*linkSet]
 	known     packs
+	open      atomic.Int32 // pages of which the cache's file is open
+	spoiled   atomic.Bool
 }
 
 // login is a credential and the part of the web it is for.
@@ -141,6 +143,13 @@ func (c *Client) Check() error { return c.init() }
 func (c *Client) logf(format string, args ...any) {
 	if c.Log != nil {
 		c.Log(format, args...)
+	}
+}
+
+// tell logs what became of a question for a page.
+func (c *Client) tell(at *url.URL, what string) {
+	if c.Log != nil {
+		c.Log("%s: %s", transport.RedactURL(at), what)
 	}
 }
 

@@ -3,33 +3,53 @@ package pypi
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 	"unsafe"
 
+	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // flatFormat names the layout below. Change it with the layout: what has another
 // name is taken for absent.
-const flatFormat = "distill page 1\n"
+const flatFormat = "distill page 2\n"
 
 // flatPage is a page in the form in which the cache holds it: the releases in
-// front, newest first, then their rows, which are decoded when somebody looks at
-// them. Strings that repeat are numbers of a table. All parts are slices of one
-// string.
+// front, newest first, then their rows, which are read and decoded when somebody
+// looks at them. Strings that repeat are numbers of a table. Head and rows have
+// checksums of their own, so that most of a large page need not be read.
 //
-//	page    = format, index, status, reason, uvarint skipped,
-//	          uvarint n, n * string, uvarint n, n * release, rows
-//	release = version, uvarint number of rows, uvarint bytes of its rows
+//	page    = format, uint32 bytes of the head, uint32 checksum of the head,
+//	          head, rows
+//	head    = index, status, reason, uvarint skipped,
+//	          uvarint n, n * string, uvarint n, n * release
+//	release = version, uvarint number of rows, uvarint bytes of its rows,
+//	          uint32 checksum of its rows
 //	string  = uvarint length, bytes
+//	uint32  = 4 bytes, the lowest first
 type flatPage struct {
 	index, status, statusReason string
 	skipped                     int
 	table                       []string
 	releases                    []Release
+	sum                         uint32 // of the head, and so of all
+	rows                        *flatRows
+}
+
+// flatPrefix is what stands before the head.
+const flatPrefix = len(flatFormat) + 8
+
+// castagnoli is the polynomial that processors compute: the checksum is against
+// damage, as whoever can write the cache can write that too.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum is that of a text of the cache.
+func checksum(s string) uint32 {
+	return crc32.Checksum(unsafe.Slice(unsafe.StringData(s), len(s)), castagnoli)
 }
 
 // Bits of a row's first number: what follows, or is meant.
@@ -59,9 +79,11 @@ func encodePage(index string, p *rawPage, l listing) []byte {
 		heads = appendString(heads, r.version.String())
 		heads = binary.AppendUvarint(heads, uint64(len(r.files)))
 		heads = binary.AppendUvarint(heads, uint64(len(e.rows)-before))
+		heads = binary.LittleEndian.AppendUint32(heads, crc32.Checksum(e.rows[before:], castagnoli))
 	}
-	b := make([]byte, 0, len(flatFormat)+len(heads)+len(e.rows)+4<<10)
+	b := make([]byte, 0, flatPrefix+len(heads)+len(e.rows)+4<<10)
 	b = append(b, flatFormat...)
+	b = append(b, make([]byte, flatPrefix-len(flatFormat))...)
 	b = appendString(b, index)
 	b = appendString(b, p.status)
 	b = appendString(b, p.statusReason)
@@ -71,7 +93,11 @@ func encodePage(index string, p *rawPage, l listing) []byte {
 		b = appendString(b, s)
 	}
 	b = binary.AppendUvarint(b, uint64(len(l.releases)))
-	return append(append(b, heads...), e.rows...)
+	b = append(b, heads...)
+	head := b[flatPrefix:]
+	binary.LittleEndian.PutUint32(b[len(flatFormat):], uint32(len(head)))
+	binary.LittleEndian.PutUint32(b[len(flatFormat)+4:], crc32.Checksum(head, castagnoli))
+	return append(b, e.rows...)
 }
 
 type flatEncoder struct {
@@ -173,34 +199,76 @@ func appendString(b []byte, s string) []byte {
 }
 
 // decodePage returns the page in b, or ok false if b is none. The page keeps b,
-// which must not change any more: a copy of each page was a sixth of the time of
-// a lock that needs no network.
+// which must not change any more.
 func decodePage(b []byte) (p *flatPage, ok bool) {
-	d := flatDecoder{s: unsafe.String(unsafe.SliceData(b), len(b))}
-	if d.bytes(len(flatFormat)) != flatFormat {
+	return openPage(&cache.Entry{First: b})
+}
+
+// openPage reads the head of a page in the cache, ok false if there is none. The
+// page keeps the entry open if not all of it is read.
+func openPage(e *cache.Entry) (p *flatPage, ok bool) {
+	first := e.First
+	if len(first) < flatPrefix || string(first[:len(flatFormat)]) != flatFormat {
 		return nil, false
 	}
+	size := max(e.Size(), int64(len(first)))
+	n := int64(binary.LittleEndian.Uint32(first[len(flatFormat):]))
+	if n > size-int64(flatPrefix) {
+		return nil, false
+	}
+	head := first[flatPrefix:min(int64(flatPrefix)+n, int64(len(first)))]
+	if int64(len(head)) < n {
+		head = make([]byte, n)
+		if _, err := e.ReadAt(head, int64(flatPrefix)); err != nil {
+			return nil, false
+		}
+	}
+	sum := binary.LittleEndian.Uint32(first[len(flatFormat)+4:])
+	if crc32.Checksum(head, castagnoli) != sum {
+		return nil, false
+	}
+	at := int64(flatPrefix) + n
+	rows := &flatRows{entry: e, at: at, size: size - at}
+	if at <= int64(len(first)) {
+		rows.window = asString(first[at:])
+	}
+	if p, ok = decodeHead(asString(head), rows.size); !ok {
+		return nil, false
+	}
+	p.sum, p.rows = sum, rows
+	return p, true
+}
+
+// asString is b as a string without a copy; b must not change any more. A copy of
+// each page was a sixth of the time of a lock that needs no network.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// decodeHead reads a head whose rows take the given number of bytes.
+func decodeHead(head string, rows int64) (p *flatPage, ok bool) {
+	d := flatDecoder{s: head}
 	p = &flatPage{index: d.str(), status: d.str(), statusReason: d.str(), skipped: int(d.num())}
 	p.table = make([]string, d.count(1))
 	for i := range p.table {
 		p.table[i] = d.str()
 	}
-	n := d.count(3)
+	n := d.count(7)
 	p.releases = make([]Release, n)
-	parts, sizes := make([]part, n), make([]int, n)
+	parts := make([]part, n)
+	at := int64(0)
 	for i := range p.releases {
 		version, err := python.ParseVersion(d.str())
 		if err != nil {
 			return nil, false
 		}
-		parts[i] = part{page: p, number: d.count(1)}
-		sizes[i] = d.count(1)
+		number, size := d.num(), d.num()
+		if size > uint64(rows-at) || number > size {
+			return nil, false
+		}
+		parts[i] = part{page: p, number: int(number), at: at, size: int(size), sum: d.fixed()}
+		at += int64(size)
 		p.releases[i] = Release{Version: version, parts: parts[i : i+1 : i+1]}
 	}
-	for i := range parts {
-		parts[i].rows = d.bytes(sizes[i])
-	}
-	return p, !d.short && d.s == ""
+	return p, !d.short && d.s == "" && at == rows
 }
 
 // flatDecoder reads numbers and strings; what would go beyond the end gives zero
@@ -234,6 +302,15 @@ func (d *flatDecoder) num() uint64 {
 	return 0
 }
 
+// fixed reads a uint32.
+func (d *flatDecoder) fixed() uint32 {
+	s := d.bytes(4)
+	if s == "" {
+		return 0
+	}
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
+
 func (d *flatDecoder) signed() int64 {
 	u := d.num()
 	return int64(u>>1) ^ -int64(u&1)
@@ -251,10 +328,17 @@ func (d *flatDecoder) count(size int) int {
 
 func (d *flatDecoder) str() string { return d.bytes(d.count(1)) }
 
-// files decodes the rows. The cache has checked a checksum over them, so they
-// are what encodePage wrote.
+// files decodes the rows; of damaged ones nothing is returned, and their page is
+// told. Others are what encodePage wrote.
 func (p *part) files() []File {
-	d := flatDecoder{s: p.rows}
+	rows, ok := p.page.rows.part(p.at, p.size)
+	if !ok || checksum(rows) != p.sum {
+		if p.page.rows.spoiled != nil {
+			p.page.rows.spoiled()
+		}
+		return nil
+	}
+	d := flatDecoder{s: rows}
 	out := make([]File, p.number)
 	for i := range out {
 		d.row(&out[i], p.page)

@@ -19,88 +19,128 @@ const (
 	// absentFreshness is for "no such project": short, since whoever gets it
 	// may be about to upload one.
 	absentFreshness = 60 * time.Second
-	entryFormat     = "distill answer 1\n"
+	answerFormat    = "distill answer 2\n"
 )
 
-// pageEntry is an answer in the cache.
-type pageEntry struct {
+// answer is what is known about an answer of an index: when it came, and how long
+// it holds. It is kept apart from the page, so that "not modified" rewrites
+// nothing but this.
+type answer struct {
 	fetched            time.Time
 	fresh              time.Duration
 	etag, lastModified string
-	absent             bool // the answer was "not found"
-	body               []byte
+	absent             bool // the answer was "not found": there is no page
+	// page is the checksum of the page it came with. A page with another one was
+	// written by somebody who did not get to write this.
+	page uint32
 }
 
-// answer returns the body, or the error that an absent page is.
-func (e *pageEntry) answer(at *url.URL) ([]byte, error) {
-	if e.absent {
-		return nil, fmt.Errorf("%s: %w", transport.RedactURL(at), ErrNotFound)
-	}
-	return e.body, nil
+// notFound is the error that an absent page is.
+func notFound(at *url.URL) error {
+	return fmt.Errorf("%s: %w", transport.RedactURL(at), ErrNotFound)
 }
 
-func (e *pageEntry) isFresh(now time.Time) bool {
-	age := now.Sub(e.fetched)
-	return age >= 0 && age < e.fresh // a clock that was turned back makes nothing fresh
+func (a *answer) isFresh(now time.Time) bool {
+	age := now.Sub(a.fetched)
+	return age >= 0 && age < a.fresh // a clock that was turned back makes nothing fresh
 }
 
-func (e *pageEntry) addValidators(h http.Header) {
-	if e.absent {
-		return
+func (a *answer) addValidators(h http.Header) {
+	if a.etag != "" {
+		h.Set("If-None-Match", a.etag)
 	}
-	if e.etag != "" {
-		h.Set("If-None-Match", e.etag)
-	}
-	if e.lastModified != "" {
-		h.Set("If-Modified-Since", e.lastModified)
+	if a.lastModified != "" {
+		h.Set("If-Modified-Since", a.lastModified)
 	}
 }
 
-// readEntry returns what the cache holds under key.
-func (c *Client) readEntry(key string) (e pageEntry, ok bool) {
-	b, ok := c.Cache.Get("index", key)
+// Keys of the two entries of an answer.
+func pageKey(key string) string   { return key }
+func answerKey(key string) string { return "answer " + key }
+
+// readAnswer returns what the cache holds about an answer.
+func (c *Client) readAnswer(key string) (a answer, ok bool) {
+	b, ok := c.Cache.Get("index", answerKey(key))
 	if !ok {
-		return e, false
+		return a, false
 	}
-	d := flatDecoder{s: string(b[:min(len(b), 4<<10)])}
-	if d.bytes(len(entryFormat)) != entryFormat {
-		return e, false
+	d := flatDecoder{s: string(b)}
+	if d.bytes(len(answerFormat)) != answerFormat {
+		return a, false
 	}
-	e.fetched = time.Unix(int64(d.num()), 0)
-	e.fresh = time.Duration(d.num()) * time.Second
-	e.etag, e.lastModified = d.str(), d.str()
-	e.absent = d.num() == 1
-	e.body = b[min(len(b), 4<<10)-len(d.s):]
-	return e, !d.short
+	a.fetched = time.Unix(int64(d.num()), 0)
+	a.fresh = time.Duration(d.num()) * time.Second
+	a.etag, a.lastModified = d.str(), d.str()
+	a.absent = d.num() == 1
+	a.page = uint32(d.num())
+	return a, !d.short
 }
 
-// writeEntry stores an answer that came at now with the given header, nil for
-// one that is absent. A cache that cannot be written is no reason to stop.
-func (c *Client) writeEntry(key string, e pageEntry, now time.Time, h http.Header) {
-	e.fetched, e.fresh = now, absentFreshness
+// writeAnswer stores when an answer came and how long it holds, by its header,
+// nil for one that is absent; stored is false if nothing of it may be kept. A
+// cache that cannot be written is no reason to stop.
+func (c *Client) writeAnswer(key string, a answer, now time.Time, h http.Header) (stored bool) {
+	a.fetched, a.fresh = now, absentFreshness
 	if h != nil {
-		var store bool
-		if e.fresh, store = freshness(h); !store {
-			c.Cache.Delete("index", key)
-			return
+		if a.fresh, stored = freshness(h); !stored {
+			c.Cache.Delete("index", answerKey(key))
+			c.Cache.Delete("index", pageKey(key))
+			return false
 		}
 		if v := validator(h, "ETag"); v != "" {
-			e.etag = v
+			a.etag = v
 		}
 		if v := validator(h, "Last-Modified"); v != "" {
-			e.lastModified = v
+			a.lastModified = v
 		}
 	}
-	b := []byte(entryFormat)
-	b = binary.AppendUvarint(b, uint64(max(0, e.fetched.Unix())))
-	b = binary.AppendUvarint(b, uint64(e.fresh/time.Second))
-	b = appendString(b, e.etag)
-	b = appendString(b, e.lastModified)
-	b = binary.AppendUvarint(b, map[bool]uint64{true: 1}[e.absent])
-	if err := c.Cache.Put("index", key, append(b, e.body...)); err != nil {
+	b := []byte(answerFormat)
+	b = binary.AppendUvarint(b, uint64(max(0, a.fetched.Unix())))
+	b = binary.AppendUvarint(b, uint64(a.fresh/time.Second))
+	b = appendString(b, a.etag)
+	b = appendString(b, a.lastModified)
+	b = binary.AppendUvarint(b, map[bool]uint64{true: 1}[a.absent])
+	b = binary.AppendUvarint(b, uint64(a.page))
+	if err := c.Cache.Put("index", answerKey(key), b); err != nil {
 		c.logf("%v", err)
 	}
+	return true
 }
+
+// openPage returns the page that the cache holds under key.
+func (c *Client) openPage(key string) (*flatPage, bool) {
+	e, ok := c.Cache.OpenEntry("index", pageKey(key))
+	if !ok {
+		return nil, false
+	}
+	p, ok := openPage(e)
+	if !ok {
+		e.Close()
+		c.Cache.Delete("index", pageKey(key))
+		return nil, false
+	}
+	p.rows.spoiled = func() { c.spoil(key) }
+	if !p.rows.isLoaded() && c.state.open.Add(1) > maxOpenPages {
+		return p, p.rows.load()
+	}
+	return p, true
+}
+
+// maxOpenPages bounds the pages that stay open since most of them is not read; a
+// process may have 1024 files open where nobody asked for more.
+const maxOpenPages = 300
+
+// spoil notes that rows of a page are damaged, which is found out long after its
+// versions were used.
+func (c *Client) spoil(key string) {
+	c.Cache.Delete("index", pageKey(key))
+	c.state.spoiled.Store(true)
+}
+
+// Spoiled tells whether something that was handed out turned out to be damaged in
+// the cache. What was decided by it is worth nothing; the damaged entry is gone,
+// so that a new Client will do better.
+func (c *Client) Spoiled() bool { return c.state.spoiled.Load() }
 
 // validator returns a header of sane length.
 func validator(h http.Header, name string) string {

@@ -2,8 +2,13 @@ package pypi
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +120,7 @@ func TestTwoIndexesDoNotShareAPage(t *testing.T) {
 
 func TestFreshnessEndsAndDoesNotComeBack(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	e := pageEntry{fetched: now, fresh: time.Minute}
+	e := answer{fetched: now, fresh: time.Minute}
 	for after, want := range map[time.Duration]bool{0: true, 59 * time.Second: true, time.Minute: false, -time.Second: false} {
 		if got := e.isFresh(now.Add(after)); got != want {
 			t.Errorf("after %s: %v", after, got)
@@ -128,12 +133,145 @@ func TestDamagedEntryIsFetchedAgain(t *testing.T) {
 	ix.project("demo", demoWheel, []byte("a"), "")
 	d := testCache(t)
 	key := "page " + ix.simple() + " demo"
-	for _, junk := range []string{"", "junk", entryFormat, entryFormat + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		if err := d.Put("index", key, []byte(junk)); err != nil {
+	for _, entry := range []string{pageKey(key), answerKey(key)} {
+		for _, junk := range []string{"", "junk", flatFormat, flatFormat + "\xff\xff\xff\xff\xff\xff\xff\xff", answerFormat, answerFormat + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+			if err := d.Put("index", entry, []byte(junk)); err != nil {
+				t.Fatal(err)
+			}
+			if f := firstFile(t, clientWith(t, d, ix.simple())); f.Name != demoWheel {
+				t.Errorf("%q: got %+v", junk, f)
+			}
+		}
+	}
+}
+
+// largePage is a page of which the cache's entry is read in parts.
+func largePage(versions int) string {
+	var rows []string
+	for i := range versions {
+		rows = append(rows, fmt.Sprintf(`{"filename":"demo-%d.0-py3-none-any.whl","url":"https://files.example.org/%d/demo-%d.0-py3-none-any.whl","hashes":{"sha256":"%064x"}}`, i, i, i, i))
+	}
+	return `{"files":[` + strings.Join(rows, ",") + `]}`
+}
+
+// TestLargePagesAreReadInParts looks at versions here and there, and compares with
+// what the page that was just fetched says.
+func TestLargePagesAreReadInParts(t *testing.T) {
+	ix := newIndex(t)
+	ix.page("demo", jsonType, largePage(3000))
+	d := testCache(t)
+	fetched, err := clientWith(t, d, ix.simple()).Project(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ix.requests()
+	c := clientWith(t, d, ix.simple())
+	p, err := c.Project(t.Context(), "demo")
+	if err != nil || len(p.Releases) != 3000 || len(ix.requests()) != 0 {
+		t.Fatalf("%v, %d releases", err, len(p.Releases))
+	}
+	for _, i := range []int{0, 1, 2999, 1500, 1501, 1499, 3, 2999} {
+		if got, want := p.Releases[i].Files(), fetched.Releases[i].Files(); !reflect.DeepEqual(got, want) || len(got) != 1 {
+			t.Errorf("release %d: got %+v, want %+v", i, got, want)
+		}
+	}
+	// Somebody else may refresh the page at any time.
+	if err := d.Put("index", pageKey("page "+ix.simple()+" demo"), []byte("another")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.Releases[700].Files(), fetched.Releases[700].Files(); !reflect.DeepEqual(got, want) || c.Spoiled() {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestDamagedRowsAreNoticedAndGone(t *testing.T) {
+	ix := newIndex(t)
+	ix.page("demo", jsonType, largePage(3000))
+	d := testCache(t)
+	if _, err := clientWith(t, d, ix.simple()).Project(t.Context(), "demo"); err != nil {
+		t.Fatal(err)
+	}
+	key := pageKey("page " + ix.simple() + " demo")
+	flat, _ := d.Get("index", key)
+	flat[len(flat)-40] ^= 1
+	if err := d.Put("index", key, flat); err != nil {
+		t.Fatal(err)
+	}
+	ix.requests()
+	c := clientWith(t, d, ix.simple())
+	p, err := c.Project(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := p.Releases[0].Files(); len(f) != 1 || c.Spoiled() {
+		t.Errorf("got %v", f)
+	}
+	if f := p.Releases[2999].Files(); len(f) != 0 || !c.Spoiled() {
+		t.Errorf("got %v of damaged rows", f)
+	}
+	if _, ok := d.Get("index", key); ok {
+		t.Error("the damaged page is still there")
+	}
+	again := clientWith(t, d, ix.simple())
+	if p, err = again.Project(t.Context(), "demo"); err != nil || len(p.Releases[2999].Files()) != 1 || again.Spoiled() {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestManyPagesDoNotStayOpen asks for more large pages than files may be open.
+func TestManyPagesDoNotStayOpen(t *testing.T) {
+	ix := newIndex(t)
+	ix.page("demo", jsonType, largePage(200))
+	d := testCache(t)
+	c := clientWith(t, d, ix.simple())
+	if _, err := c.Project(t.Context(), "demo"); err != nil {
+		t.Fatal(err)
+	}
+	c = clientWith(t, d, ix.simple())
+	c.state.open.Store(maxOpenPages)
+	p, err := c.Project(t.Context(), "demo")
+	if err != nil || !p.Releases[0].parts[0].page.rows.isLoaded() || len(p.Releases[199].Files()) != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNotModifiedLeavesThePageAlone looks at what a 304 writes.
+func TestNotModifiedLeavesThePageAlone(t *testing.T) {
+	ix := newIndex(t)
+	ix.pages["/simple/demo/"] = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=0")
+		w.Header().Set("ETag", `"v1"`)
+		w.Header().Set("Content-Type", jsonType)
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		io.WriteString(w, largePage(500))
+	}
+	d := testCache(t)
+	firstFile(t, clientWith(t, d, ix.simple()))
+	find := func() (pages []os.FileInfo) {
+		err := filepath.WalkDir(filepath.Join(d.Path(), "index"), func(_ string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			i, err := e.Info()
+			if i.Size() > 1000 {
+				pages = append(pages, i)
+			}
+			return err
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if f := firstFile(t, clientWith(t, d, ix.simple())); f.Name != demoWheel {
-			t.Errorf("%q: got %+v", junk, f)
-		}
+		return pages
+	}
+	before := find()
+	c := clientWith(t, d, ix.simple())
+	if firstFile(t, c); c.Stats().NotModified != 1 {
+		t.Fatalf("%+v", c.Stats())
+	}
+	if after := find(); len(before) != 1 || len(after) != 1 || !os.SameFile(before[0], after[0]) {
+		t.Errorf("%d and %d pages, or another file", len(before), len(after))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -148,6 +149,18 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if p, ok := decodePage(b); ok {
 			countFiles(p)
+		}
+		// Behind the checksums, too, nothing goes beyond the end.
+		if len(b) > 0 {
+			head := b[:len(b)-len(b)/4]
+			rows := b[len(head):]
+			if p, ok := decodeHead(asString(head), int64(len(rows))); ok {
+				p.rows = &flatRows{entry: &cache.Entry{First: rows}, size: int64(len(rows)), window: asString(rows)}
+				countFiles(p)
+			}
+			f := File{}
+			d := flatDecoder{s: asString(b)}
+			d.row(&f, &flatPage{table: []string{"x"}})
 		}
 		decodePack(b)
 	})

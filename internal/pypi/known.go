@@ -13,10 +13,9 @@ const (
 	metadataBucket = "metadata"
 )
 
-// packs holds the metadata that is known already. It is kept twice in the cache:
-// each by itself as soon as it is known, and all of a project together at the
-// end of a run (Flush): a resolver that tries 3,000 versions of a project would
-// spend its time opening files.
+// packs holds the metadata that is known already. In the cache, all of a project
+// stand together: a resolver that tries 3,000 versions of a project would spend
+// its time opening files, and writing them.
 type packs struct {
 	mu sync.Mutex
 	m  map[string]*pack // by project
@@ -27,6 +26,7 @@ type pack struct {
 	once  sync.Once
 	mu    sync.Mutex
 	m     map[string]Metadata // by metadataKey
+	gone  []string            // keys of what turned out wrong
 	dirty bool
 }
 
@@ -81,21 +81,11 @@ func (c *Client) known(f File) (Metadata, bool) {
 	p := c.pack(f)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m, ok := p.m[key]; ok {
-		return m, true
-	}
-	b, ok := c.Cache.Get(metadataBucket, key)
-	if !ok {
-		return Metadata{}, false
-	}
-	m, ok := decodePack(b)[key]
-	if ok {
-		p.m[key], p.dirty = m, true
-	}
+	m, ok := p.m[key]
 	return m, ok
 }
 
-// remember keeps metadata for the next time.
+// remember keeps metadata; Flush writes it for the next time.
 func (c *Client) remember(f File, m Metadata) {
 	key := metadataKey(f)
 	if key == "" {
@@ -105,9 +95,6 @@ func (c *Client) remember(f File, m Metadata) {
 	p.mu.Lock()
 	p.m[key], p.dirty = m, true
 	p.mu.Unlock()
-	if err := c.Cache.Put(metadataBucket, key, encodePack(map[string]Metadata{key: m})); err != nil {
-		c.logf("%v", err)
-	}
 }
 
 // forget drops metadata that turned out wrong.
@@ -116,14 +103,14 @@ func (c *Client) forget(f File) {
 	p := c.pack(f)
 	p.mu.Lock()
 	delete(p.m, key)
+	p.gone = append(p.gone, key)
 	p.dirty = true
 	p.mu.Unlock()
-	c.Cache.Delete(metadataBucket, key)
 	c.Flush()
 }
 
-// Flush writes what was learned in a form that the next run reads faster. Call it
-// when the client's work is done; without it nothing but time is lost.
+// Flush writes what was learned, beside what others wrote meanwhile. Call it when
+// the client's work is done; without it nothing but time is lost.
 func (c *Client) Flush() {
 	k := &c.state.known
 	k.mu.Lock()
@@ -131,12 +118,22 @@ func (c *Client) Flush() {
 	for name, p := range k.m {
 		p.mu.Lock()
 		if p.dirty {
-			if err := c.Cache.Put(metadataBucket, "pack "+name, encodePack(p.m)); err != nil {
-				c.logf("%v", err)
-			}
+			c.writePack(name, p)
 			p.dirty = false
 		}
 		p.mu.Unlock()
+	}
+}
+
+func (c *Client) writePack(name string, p *pack) {
+	b, _ := c.Cache.Get(metadataBucket, "pack "+name)
+	all := decodePack(b)
+	maps.Copy(all, p.m)
+	for _, key := range p.gone {
+		delete(all, key)
+	}
+	if err := c.Cache.Put(metadataBucket, "pack "+name, encodePack(all)); err != nil {
+		c.logf("%v", err)
 	}
 }
 
@@ -153,9 +150,10 @@ func encodePack(m map[string]Metadata) []byte {
 	return b
 }
 
-// decodePack never returns nil; what cannot be read is left out.
+// decodePack never returns nil; what cannot be read is left out. It keeps b, which
+// must not change any more.
 func decodePack(b []byte) map[string]Metadata {
-	d := flatDecoder{s: string(b)}
+	d := flatDecoder{s: asString(b)}
 	m := map[string]Metadata{}
 	if d.bytes(len(packFormat)) != packFormat {
 		return m
@@ -163,10 +161,13 @@ func decodePack(b []byte) map[string]Metadata {
 	for d.s != "" {
 		key := d.str()
 		v := Metadata{Guaranteed: d.num() == 1, Origin: d.str()}
-		v.Core = []byte(d.str())
+		n := d.count(1)
+		at := len(b) - len(d.s)
+		d.bytes(n)
 		if d.short {
 			break
 		}
+		v.Core = b[at : at+n : at+n]
 		m[key] = v
 	}
 	return m

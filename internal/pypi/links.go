@@ -95,11 +95,11 @@ func (c *Client) readLink(ctx context.Context, entry string) ([]File, error) {
 		return []File{r.File}, nil
 	}
 	u.Fragment = ""
-	b, err := c.cached(ctx, "links "+u.String(), u, convertLinks)
+	page, err := c.cached(ctx, "links "+u.String(), u, convertLinks)
 	if err != nil {
 		return nil, err
 	}
-	return filesOf(b), nil
+	return filesOf(page), nil
 }
 
 // isDistribution tells whether a name is that of a wheel or a source archive.
@@ -123,9 +123,8 @@ func convertLinks(b []byte, contentType string, base *url.URL) ([]byte, error) {
 }
 
 // filesOf returns the rows that convertLinks kept.
-func filesOf(b []byte) []File {
-	page, ok := decodePage(b)
-	if !ok || len(page.releases) != 1 {
+func filesOf(page *flatPage) []File {
+	if len(page.releases) != 1 {
 		return nil
 	}
 	return page.releases[0].Files()
@@ -142,8 +141,11 @@ func (c *Client) readLocalLink(name string) ([]File, error) {
 		if isDistribution(filepath.Base(name)) {
 			return []File{localFile(name, info)}, nil
 		}
-		b, err := readLocal(fileURL(name), convertLinks)
-		return filesOf(b), err
+		page, err := readLocal(fileURL(name), convertLinks)
+		if err != nil {
+			return nil, err
+		}
+		return filesOf(page), nil
 	}
 	entries, err := os.ReadDir(name) // sorted by name
 	if err != nil {

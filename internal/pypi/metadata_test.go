@@ -45,15 +45,11 @@ func TestMetadataCostsOneRequest(t *testing.T) {
 		if got := ix.requests(); strings.Join(got, "\n") != strings.ReplaceAll(strings.Join(c.want, "\n"), "TAIL", tail) {
 			t.Errorf("%s: requests %q", name, got)
 		}
-		for _, flushed := range []bool{false, true} {
-			if flushed {
-				client.Flush()
-			}
-			again := clientWith(t, d, ix.simple())
-			again.Offline = true
-			if m, err := again.Metadata(t.Context(), f); err != nil || string(m.Core) != demoCore {
-				t.Errorf("%s: from the cache: %q, %v", name, m.Core, err)
-			}
+		client.Flush()
+		again := clientWith(t, d, ix.simple())
+		again.Offline = true
+		if m, err := again.Metadata(t.Context(), f); err != nil || string(m.Core) != demoCore {
+			t.Errorf("%s: from the cache: %q, %v", name, m.Core, err)
 		}
 	}
 }
@@ -303,5 +299,39 @@ func TestDamagedWheelIsSaidOnce(t *testing.T) {
 	_, err := c.Metadata(t.Context(), firstFile(t, c))
 	if !errors.Is(err, ErrDamaged) || strings.Count(err.Error(), "damaged") != 1 || !strings.Contains(err.Error(), demoWheel) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFlushKeepsWhatOthersWrote has two clients learn different metadata of one
+// project at the same time.
+func TestFlushKeepsWhatOthersWrote(t *testing.T) {
+	d := testCache(t)
+	files := []File{
+		{Name: "demo-1.0-py3-none-any.whl", Hashes: map[string]string{"sha256": strings.Repeat("1", 64)}},
+		{Name: "demo-2.0-py3-none-any.whl", Hashes: map[string]string{"sha256": strings.Repeat("2", 64)}},
+	}
+	clients := []*Client{{Cache: d}, {Cache: d}}
+	for i, c := range clients {
+		if _, ok := c.known(files[i]); ok {
+			t.Error("it is known from the start")
+		}
+		c.remember(files[i], Metadata{Core: []byte(files[i].Name), Origin: originWheel})
+	}
+	for _, c := range clients {
+		c.Flush()
+	}
+	later := &Client{Cache: d}
+	for _, f := range files {
+		if m, ok := later.known(f); !ok || string(m.Core) != f.Name {
+			t.Errorf("%s: got %q, %v", f.Name, m.Core, ok)
+		}
+	}
+	later.forget(files[0])
+	last := &Client{Cache: d}
+	if _, ok := last.known(files[0]); ok {
+		t.Error("it was not forgotten")
+	}
+	if _, ok := last.known(files[1]); !ok {
+		t.Error("the other one was forgotten")
 	}
 }

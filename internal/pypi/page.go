@@ -110,15 +110,7 @@ func (c *Client) page(ctx context.Context, index *url.URL, name python.Name) (*f
 		}
 		return encodePage(shown, raw, list(raw, name, base)), nil
 	}
-	b, err := c.cached(ctx, "page "+shown+" "+string(name), at, convert)
-	if err != nil {
-		return nil, err
-	}
-	page, ok := decodePage(b)
-	if !ok {
-		return nil, fmt.Errorf("%s: %w: its entry in the cache cannot be read", transport.RedactURL(at), ErrDamaged)
-	}
-	return page, nil
+	return c.cached(ctx, "page "+shown+" "+string(name), at, convert)
 }
 
 // parsePage reads a page in the format that it says it has, or seems to have.
@@ -142,57 +134,108 @@ func parsePage(b []byte, contentType string) (*rawPage, error) {
 	return nil, fmt.Errorf("content type %.60q is neither JSON nor HTML", mime)
 }
 
-// converter turns an answer into what is kept of it. base is the URL that
-// answered, after redirects.
+// converter turns an answer into the flat page that is kept of it. base is the
+// URL that answered, after redirects.
 type converter func(b []byte, contentType string, base *url.URL) ([]byte, error)
 
-// cached returns the converted form of what stands at a URL: from the cache as
-// long as it is fresh, or always with Offline; else the server is asked, by
-// the validators of last time if there are any. Errors name the URL.
-func (c *Client) cached(ctx context.Context, key string, at *url.URL, convert converter) ([]byte, error) {
+// cached returns the page at a URL: from the cache as long as it is fresh, or
+// always with Offline; else the server is asked, by the validators of last time
+// if there are any. Errors name the URL.
+func (c *Client) cached(ctx context.Context, key string, at *url.URL, convert converter) (*flatPage, error) {
 	if at.Scheme == "file" {
 		return readLocal(at, convert)
 	}
-	entry, known := c.readEntry(key)
-	now := time.Now()
-	if known && (c.Offline || entry.isFresh(now)) {
-		return entry.answer(at)
-	}
 	if c.Offline {
-		return nil, fmt.Errorf("%s: %w", transport.RedactURL(at), ErrOffline)
+		return c.kept(key, at)
+	}
+	last, known := c.readAnswer(key)
+	now := time.Now()
+	if known && last.absent && last.isFresh(now) {
+		c.tell(at, "in the cache")
+		return nil, notFound(at)
+	}
+	var page *flatPage
+	if known && !last.absent {
+		if page, known = c.openPage(key); known && page.sum != last.page {
+			page, known = nil, false
+		}
+	}
+	if page != nil && last.isFresh(now) {
+		c.tell(at, "in the cache")
+		return page, nil
 	}
 	header := http.Header{"Accept": {acceptPage}, "Cache-Control": {"max-age=0"}}
-	if known {
-		entry.addValidators(header)
+	if page != nil {
+		last.addValidators(header)
 	}
-	b, resp, err := c.getAll(ctx, &c.state.counts.pages, at.String(), header, maxPage)
+	return c.ask(ctx, asking{key: key, at: at, now: now, header: header, convert: convert, last: last, page: page})
+}
+
+// kept returns the page of the cache, however old.
+func (c *Client) kept(key string, at *url.URL) (*flatPage, error) {
+	if page, ok := c.openPage(key); ok {
+		c.tell(at, "in the cache")
+		return page, nil
+	}
+	if a, ok := c.readAnswer(key); ok && a.absent {
+		return nil, notFound(at)
+	}
+	return nil, fmt.Errorf("%s: %w", transport.RedactURL(at), ErrOffline)
+}
+
+// asking is one question for a page, and what is known of the last answer.
+type asking struct {
+	key     string
+	at      *url.URL
+	now     time.Time
+	header  http.Header
+	convert converter
+	last    answer
+	page    *flatPage // of the last answer, nil if there is none
+}
+
+// ask asks the server, and keeps what it says.
+func (c *Client) ask(ctx context.Context, q asking) (*flatPage, error) {
+	key, at, now := q.key, q.at, q.now
+	b, resp, err := c.getAll(ctx, &c.state.counts.pages, at.String(), q.header, maxPage)
 	switch {
 	case errors.Is(err, transport.ErrNotFound):
-		entry = pageEntry{absent: true}
-		c.writeEntry(key, entry, now, nil)
-		return entry.answer(at)
+		c.tell(at, "not found")
+		c.Cache.Delete("index", pageKey(key))
+		c.writeAnswer(key, answer{absent: true}, now, nil)
+		return nil, notFound(at)
 	case err != nil:
 		return nil, err
-	case resp.StatusCode == http.StatusNotModified && known:
+	case resp.StatusCode == http.StatusNotModified && q.page != nil:
+		c.tell(at, "not modified")
 		c.state.counts.notModified.Add(1)
-		c.writeEntry(key, entry, now, resp.Header)
-		return entry.answer(at)
+		c.writeAnswer(key, q.last, now, resp.Header)
+		return q.page, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s: %w: the answer is %d %s", transport.RedactURL(at), ErrDamaged, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
+	c.tell(at, "fetched")
 	base := *resp.Request.URL
 	base.User = nil
-	entry = pageEntry{}
-	if entry.body, err = convert(b, resp.Header.Get("Content-Type"), &base); err != nil {
+	flat, err := q.convert(b, resp.Header.Get("Content-Type"), &base)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", transport.RedactURL(at), ErrDamaged, err)
 	}
-	c.writeEntry(key, entry, now, resp.Header)
-	return entry.body, nil
+	page, ok := decodePage(flat)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w: it cannot be encoded", transport.RedactURL(at), ErrDamaged)
+	}
+	if c.writeAnswer(key, answer{page: page.sum}, now, resp.Header) {
+		if err := c.Cache.Put("index", pageKey(key), flat); err != nil {
+			c.logf("%v", err)
+		}
+	}
+	return page, nil
 }
 
 // readLocal reads a page from a folder of this machine: index.json or index.html
 // in it, or the file itself.
-func readLocal(at *url.URL, convert converter) ([]byte, error) {
+func readLocal(at *url.URL, convert converter) (*flatPage, error) {
 	name := filepath.FromSlash(at.Path)
 	candidates := []string{name}
 	if strings.HasSuffix(at.Path, "/") {
@@ -215,7 +258,11 @@ func readLocal(at *url.URL, convert converter) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w: %w", file, ErrDamaged, err)
 		}
-		return b, nil
+		page, ok := decodePage(b)
+		if !ok {
+			return nil, fmt.Errorf("%s: %w: it cannot be encoded", file, ErrDamaged)
+		}
+		return page, nil
 	}
 	return nil, fmt.Errorf("%s: %w", at, ErrNotFound)
 }

@@ -30,8 +30,10 @@ type Release struct {
 // part is the files of one version on one page.
 type part struct {
 	page   *flatPage
-	rows   string // encoded
-	number int
+	number int   // of rows
+	at     int64 // where they stand among the page's
+	size   int   // in bytes
+	sum    uint32
 }
 
 // Files returns the files of a release in page order. It decodes them anew each
