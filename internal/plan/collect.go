@@ -59,6 +59,7 @@ func (p *planner) collectImage(pk *pick) error {
 			pk.short = true
 			continue
 		}
+		p.noteModule(pk, move.path(f.Path), f.Path)
 		if f, err = shebang.fix(moved(f, move.path(f.Path))); err != nil {
 			return fmt.Errorf("%s: %w", pk.label, err)
 		}
@@ -162,6 +163,7 @@ func (p *planner) collectWheel(pk *pick) error {
 			pk.short = true
 			continue
 		}
+		p.noteModule(pk, f.Path, "")
 		if err := p.take(pk, f); err != nil {
 			return err
 		}

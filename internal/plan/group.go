@@ -31,7 +31,7 @@ const (
 
 // finish turns what is decided into layers.
 func (p *planner) finish() (*Plan, error) {
-	out := &Plan{Platform: p.in.Platform, Packages: p.packages(), Trimmed: p.trimmed, Warnings: p.warnings, Notes: p.notes}
+	out := &Plan{Platform: p.in.Platform, Packages: p.packages(), Trimmed: p.trimmed, Uncompiled: p.uncompiled, Warnings: p.warnings, Notes: p.notes}
 	p.bare = p.withoutRuntime()
 	out.Layers = p.runtimeLayer()
 	if len(p.whiteouts) > 0 {

@@ -20,7 +20,14 @@ func (p *planner) include() error {
 			if p.excluded(f.Path) {
 				continue
 			}
-			if err := p.bring(f, Reason{Owner: ownerIn(p.in.Dev, f.Path), Why: "--include " + g.text}, false); err != nil {
+			why := Reason{Owner: ownerIn(p.in.Dev, f.Path), Why: "--include " + g.text}
+			if isCode, err := p.includeCode(f, why); isCode || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := p.bring(f, why, false); err != nil {
 				return err
 			}
 		}

@@ -29,6 +29,7 @@ import (
 //	path -> target                 a symbolic link
 //	path = text                    a file
 //	path elf KEY=VALUE...          soname, needs, def, verneed, interp, runpath, machine, relr
+//	path pyc KEY=VALUE...          byte code: time and size of its source, flags, magic
 //	path fifo
 //
 // A word mode=0755, uid=1750, size=4000000, inode=7 (octal), nosum at the end of a line changes the entry.
@@ -134,6 +135,8 @@ func (tt *treeText) entry(name string, rest []string, line string) *files.File {
 		f := tt.file(name, line)
 		f.Note = tt.elf(rest[1:]).Encode()
 		return f
+	case rest[0] == "pyc":
+		return tt.code(name, rest[1:])
 	case rest[0] == "fifo":
 		f := &files.File{Path: name, Mode: fs.ModeNamedPipe | 0o644}
 		tt.add(f)

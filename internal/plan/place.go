@@ -96,7 +96,7 @@ func isSame(a, b *files.File) bool {
 	if a.Mode.Type() != b.Mode.Type() || a.Size != b.Size || a.Link != b.Link {
 		return false
 	}
-	return !a.IsRegular() || a.SHA256 == b.SHA256 && a.SHA256 != ""
+	return !a.IsRegular() || a.Identity() == b.Identity() && a.Identity() != ""
 }
 
 // checkParents refuses a file that another pick has as a directory.
@@ -145,6 +145,7 @@ func (p *planner) meetBase(l *laid) error {
 		return failf("", "%s has a file %q, which is a directory in the base image", l.reason.Owner, path)
 	}
 	if ok && !l.merged {
+		p.vanishCode(path)
 		if owner := ownerIn(p.in.Base, path); owner != "" {
 			p.warnf("%s: %q takes the place of that of %s in the base", l.reason.Owner, path, owner)
 		}

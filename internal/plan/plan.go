@@ -22,7 +22,9 @@ type Plan struct {
 	Packages []Package // in order of name
 	Trimmed  []Trimmed // what --trim left out, in order of owner, then rule
 	Warnings []string
-	Notes    []string // what -v tells: libraries that may be loaded and are in neither image
+	// Uncompiled are the modules that have no byte code, in order of package and path.
+	Uncompiled []Uncompiled
+	Notes      []string // what -v tells: libraries that may be loaded and are in neither image
 }
 
 // Trimmed is what one rule of trimming left out of one package.
@@ -97,6 +99,9 @@ type Input struct {
 	Runtime *Runtime
 	// App is the application with its final paths, laid as the last layer.
 	App files.Set
+	// Code is byte code by its path in the new image, made for modules that have none
+	// in the development image (see [Plan.Uncompiled]).
+	Code files.Set
 	// Merged are files of the base to which something was added (etc/passwd), laid
 	// in a layer of their own.
 	Merged files.Set
@@ -150,9 +155,10 @@ func Make(in Input) (*Plan, error) {
 		p.replace, // what they take the place of in the base
 		p.place,   // one owner for each path, in the base's tree
 		p.application,
-		p.records, // RECORD says what is laid
-		p.trim,    // less what is not needed at run time
-		p.meet,    // what the base has already, and what vanishes
+		p.byteCode, // beside each module that is laid
+		p.records,  // RECORD says what is laid
+		p.trim,     // less what is not needed at run time
+		p.meet,     // what the base has already, and what vanishes
 		p.layRuntime,
 		p.include, // what the user wants beside
 		p.links,   // no link leads nowhere

@@ -143,6 +143,8 @@ func readCase(t *testing.T, text string) Input {
 			in.Dev = readTree(t, s.text)
 		case "base":
 			in.Base = readTree(t, s.text)
+		case "code":
+			in.Code = readTree(t, s.text).Files
 		case "wheel":
 			wheels[rest] = readTree(t, s.text).Files
 		case "picks":
@@ -167,6 +169,8 @@ func readCase(t *testing.T, text string) Input {
 			in.Options.Include = append(in.Options.Include, words[1])
 		case "max-layers":
 			fmt.Sscan(words[1], &in.Options.MaxLayers)
+		case "no-byte-code":
+			in.Options.NoByteCode = true
 		case "library-path":
 			in.LibraryPath = words[1]
 		case "dev-library-path":
@@ -232,6 +236,11 @@ func planText(t *testing.T, in Input) string {
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
+	for _, u := range p.Uncompiled {
+		if in.Code.Len() > 0 {
+			fmt.Fprintf(&b, "uncompiled: %s of %s\n", u.Path, u.Owner)
+		}
+	}
 	for _, n := range p.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
@@ -258,6 +267,9 @@ func fileText(t *testing.T, b *strings.Builder, l Layer, f *files.File) {
 	}
 	if r.Why == "" {
 		t.Errorf("%s has no reason", f.Path)
+	}
+	if f.Of != nil {
+		fmt.Fprintf(b, " (%s)", f.Rewrite.Name())
 	}
 	fmt.Fprintf(b, "  [%s, %s]\n", r.Owner, r.Why)
 	// What was written here is shown.

@@ -37,6 +37,10 @@ type planner struct {
 	warnings  []string
 	notes     []string
 	warned    map[string]bool
+
+	staleCode  map[string]int // modules whose byte code is not of them, by package
+	uncompiled []Uncompiled
+	settled    bool // whiteouts are what they will be
 }
 
 // pick is a Pick on its way into the image.
@@ -46,6 +50,9 @@ type pick struct {
 	rank  int           // a higher one wins a path
 	files []*files.File // at their paths in the new image, in path order
 	short bool          // its files are fewer or others than its record says
+	// modules are its module files by path in the base's scheme, with their path in the
+	// development image, which is "" for those of a wheel.
+	modules map[string]string
 }
 
 // laid is what will stand at one path.
@@ -64,7 +71,7 @@ func newPlanner(in Input) (*planner, error) {
 	p := &planner{
 		in:     in,
 		vanish: map[string]bool{}, dirs: map[string]string{}, laid: map[string]*laid{},
-		infos: map[*files.File]*elfdeps.Info{}, warned: map[string]bool{},
+		infos: map[*files.File]*elfdeps.Info{}, warned: map[string]bool{}, staleCode: map[string]int{},
 	}
 	if in.Base == nil {
 		return nil, fmt.Errorf("plan for %s without a base", in.Platform)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/bytecode"
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 )
@@ -57,7 +58,8 @@ func (p *planner) isRecord(pk *pick) func(f *files.File) bool {
 }
 
 // recordText is RECORD as installers write it (PEP 376, PEP 627): paths relative
-// to the directory that the dist-info lies in, in order.
+// to the directory that the dist-info lies in, in order. Byte code is listed without
+// a digest, as by pip, since who runs Python may make it anew.
 func recordText(list []*files.File, record string) []byte {
 	site := dirOf(dirOf(record))
 	var b bytes.Buffer
@@ -65,7 +67,7 @@ func recordText(list []*files.File, record string) []byte {
 	rows := make([][]string, 0, len(list))
 	for _, f := range list {
 		row := []string{relative(site, f.Path), "", ""}
-		if digest, err := hex.DecodeString(f.SHA256); err == nil && f.SHA256 != "" && f.Path != record && f.IsRegular() {
+		if digest, err := hex.DecodeString(f.SHA256); err == nil && f.SHA256 != "" && f.Path != record && f.IsRegular() && baseOf(dirOf(f.Path)) != bytecode.Dir {
 			row[1] = "sha256=" + base64.RawURLEncoding.EncodeToString(digest)
 			row[2] = strconv.FormatInt(f.Size, 10)
 		}

@@ -92,6 +92,7 @@ func (p *planner) vanishByteCode() {
 // settleWhiteouts turns what vanishes into the fewest whiteouts, now that it is
 // known what is laid, and takes it out of the base.
 func (p *planner) settleWhiteouts() {
+	p.settled = true
 	for path := range p.laid {
 		delete(p.vanish, path)
 	}
