@@ -12,6 +12,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/layers"
+	"github.com/r-seed-1713b764/distill/internal/plan"
 )
 
 const (
@@ -188,30 +189,45 @@ func (t textContent) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.N
 // configured is what the options change in the configuration of the image on one
 // base, with the files that this takes.
 type configured struct {
-	change layers.ConfigChange
-	dirs   files.Set // the working directory
-	merged files.Set // account files
+	asked  layers.ConfigChange
+	change layers.ConfigChange // asked, with accounts as numbers
+	dirs   files.Set           // the working directory
+	merged files.Set           // account files
 }
 
-func newConfigured(o ImageOptions, base files.Set) (*configured, error) {
-	c := &configured{change: layers.ConfigChange{
-		Entrypoint: o.Entrypoint, Cmd: o.Cmd, Env: o.Env, User: o.User, Workdir: o.Workdir, Labels: o.Labels,
-	}}
+func newConfigured(asked layers.ConfigChange, base files.Set) (*configured, error) {
+	c := &configured{asked: asked, change: asked}
 	home := noHome
-	if o.Workdir != nil {
-		home = path.Clean(*o.Workdir)
+	if asked.Workdir != nil {
+		home = path.Clean(*asked.Workdir)
 		c.change.Workdir = &home
 		if dir := files.Clean(home); dir != "" {
 			c.dirs = files.NewSet([]*files.File{{Path: dir, Mode: fs.ModeDir | 0o755}})
 		}
 	}
-	if o.User == nil {
+	if asked.User == nil {
 		return c, nil
 	}
-	r, err := newRunAs(*o.User, home, base)
+	r, err := newRunAs(*asked.User, home, base)
 	if err != nil {
 		return nil, err
 	}
 	c.change.User, c.merged = &r.user, r.files
 	return c, nil
+}
+
+// change is what the options ask for in the configuration.
+func (o ImageOptions) change() layers.ConfigChange {
+	return layers.ConfigChange{Entrypoint: o.Entrypoint, Cmd: o.Cmd, Env: o.Env, User: o.User, Workdir: o.Workdir, Labels: o.Labels}
+}
+
+// record says what a rebase has to know of the image that p makes.
+func (c *configured) record(p *plan.Plan) *layers.Record {
+	r := &layers.Record{Config: c.asked}
+	for _, k := range p.Packages {
+		if k.From == "base" {
+			r.InBase = append(r.InBase, string(k.Name)+" "+k.Version.String())
+		}
+	}
+	return r
 }

@@ -266,7 +266,7 @@ func (h *Host) publishAll(ctx context.Context, dests []string, in *inputs, r *re
 			h.Teller.Step(platformName(p), stepPublish)
 		}
 		opts := h.publishOptions(o)
-		opts.MountFrom = in.onto.Name
+		opts.MountFrom = func(v1.Hash) string { return in.onto.Name }
 		pub, err := publish.Push(ctx, dest, idx, variants, opts)
 		if err != nil {
 			return nil, partlyPublished(err, all)

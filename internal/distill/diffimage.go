@@ -11,6 +11,7 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/layers"
 )
 
 // ImageGap is a platform that differs between two images. Sizes are in bytes.
@@ -191,6 +192,9 @@ func configChanges(a, b *v1.Config) []Change {
 		add("env "+k, env[0][k], env[1][k])
 	}
 	for _, k := range namesOf(a.Labels, b.Labels) {
+		if k == layers.RecordLabel { // says of the layers what they say themselves
+			continue
+		}
 		add("label "+k, a.Labels[k], b.Labels[k])
 	}
 	return out

@@ -63,7 +63,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		return nil, nil, err
 	}
 	defer closeAll(closers)
-	c, err := newConfigured(o, base.env.Files)
+	c, err := newConfigured(o.change(), base.env.Files)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,6 +90,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Compression: o.Compression,
 		Config:      c.change,
 		Annotations: annotations(in, o),
+		Record:      c.record(p),
 	}
 	store := layerStore{h.Cache}
 	h.Teller.Step(name, "writing layers")

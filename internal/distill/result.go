@@ -166,7 +166,12 @@ func trimResults(p *plan.Plan) []TrimResult {
 
 // layerResults lists the layers of a variant that are not the base's.
 func layerResults(l *laid, i, below int) ([]LayerResult, error) {
-	list, err := l.images[i].Layers()
+	return layersFrom(l.images[i], below, func(k int) string { return l.plans[i].Layers[k].Name })
+}
+
+// layersFrom lists the layers of an image above the lowest ones, called as name says.
+func layersFrom(img v1.Image, below int, name func(k int) string) ([]LayerResult, error) {
+	list, err := img.Layers()
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +189,7 @@ func layerResults(l *laid, i, below int) ([]LayerResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, LayerResult{Name: l.plans[i].Layers[k].Name, Digest: digest.String(), DiffID: diffID.String(), Size: size})
+		out = append(out, LayerResult{Name: name(k), Digest: digest.String(), DiffID: diffID.String(), Size: size})
 	}
 	return out, nil
 }

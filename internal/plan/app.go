@@ -112,6 +112,20 @@ func (p *planner) lastLayers() []Layer {
 	return out
 }
 
+// MergedLayer makes the layer of files that are those of a base with something
+// added, at their final paths; ok is false if there are none.
+func MergedLayer(base, merged files.Set) (l Layer, ok bool) {
+	p := &planner{base: base, bare: base}
+	b := p.newLayer(mergedName)
+	b.plain = true
+	for f := range merged.All() {
+		b.add(f, Reason{Owner: mergedName, Why: "--user"})
+	}
+	l = b.layer()
+	l.Merged = true
+	return l, merged.Len() > 0
+}
+
 // addDir adds a directory, and those above it, unless the base has it.
 func (b *builder) addDir(dir string) {
 	for ; dir != "" && !b.dirs[dir]; dir = dirOf(dir) {

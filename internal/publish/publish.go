@@ -28,8 +28,9 @@ type Options struct {
 	// registries, not for folders and archives.
 	ArchTags   *bool
 	TagAliases bool // 1.4.2 also as 1.4, 1 and latest
-	// MountFrom is a repository name whose layers can be mounted, "" for none.
-	MountFrom string
+	// MountFrom returns the name of a repository from which a layer can be
+	// mounted, "" for none; may be nil.
+	MountFrom func(layer v1.Hash) string
 	// Progress is told of the bytes of blobs that are done, uploaded or reused,
 	// for one platform ("linux/amd64"). It is called by one goroutine at a time
 	// and may be nil. Done can become smaller when a blob has to be sent again.

@@ -19,7 +19,7 @@ type push struct {
 	repo    *registry.Repository
 	content *content
 	counter *counter
-	from    string // repository to mount from, "" for none
+	from    func(v1.Hash) string // repository to mount a blob from, "" for none
 }
 
 func open(ctx context.Context, d destination, actions string, opts Options) (*registry.Repository, error) {
@@ -45,10 +45,7 @@ func pushRegistry(ctx context.Context, d destination, c *content, opts Options) 
 	if err != nil {
 		return nil, err
 	}
-	p := &push{repo: repo, content: c, counter: newCounter(c, opts)}
-	if from, err := name.NewRepository(opts.MountFrom); err == nil && repo.SameRegistry(from) {
-		p.from = from.RepositoryStr()
-	}
+	p := &push{repo: repo, content: c, counter: newCounter(c, opts), from: mountFrom(repo, opts)}
 	names, err := p.names(ctx, newTagging(d, c.platforms(), opts))
 	if err != nil {
 		return nil, err
@@ -69,6 +66,20 @@ func pushRegistry(ctx context.Context, d destination, c *content, opts Options) 
 		return nil, err
 	}
 	return c.published(d, names, p.counter), nil
+}
+
+// mountFrom tells from where in the same registry blobs can be mounted.
+func mountFrom(repo *registry.Repository, opts Options) func(v1.Hash) string {
+	return func(blob v1.Hash) string {
+		if opts.MountFrom == nil {
+			return ""
+		}
+		from, err := name.NewRepository(opts.MountFrom(blob))
+		if err != nil || !repo.SameRegistry(from) {
+			return ""
+		}
+		return from.RepositoryStr()
+	}
 }
 
 // names decides on the tags; aliases need to know those that are there.
@@ -155,7 +166,7 @@ func (p *push) sendBlob(ctx context.Context, w work) error {
 	}
 	mounted, err := p.repo.PutBlob(ctx, w.Descriptor, registry.Upload{
 		Open:     w.open,
-		From:     p.from,
+		From:     p.from(w.Digest),
 		Progress: func(delta int64) { p.counter.moved(w.platform, delta) },
 	})
 	if err != nil {
