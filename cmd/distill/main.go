@@ -20,7 +20,7 @@ import (
 // build takes more than it needs. A short run, such as a lock out of the cache,
 // should hardly collect at all.
 const (
-	firstHeap  = 400       // percent of the runtime's smallest heap, 4 MiB
+	firstHeap  = 800       // percent of the runtime's smallest heap, 4 MiB
 	heapGrowth = 70        // percent, once the first collection is over
 	heapLimit  = 150 << 20 // bytes
 )

@@ -26,6 +26,8 @@ type source struct {
 	installed map[python.Name]*resolve.Project // preferred versions, from memory
 	standing  map[python.Name][]standing       // all of them, also those of the base alone
 
+	metadata python.MetadataParser
+
 	mu    sync.Mutex
 	specs map[string]python.Specifiers // of requires-python, by text
 	links map[string]string            // direct references that were followed, by the URL that is fetched
@@ -94,7 +96,7 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		}
 	}
 	for name, list := range preferred {
-		s.installed[name] = joined(nil, list, "")
+		s.installed[name] = joined(shelved{}, list, "")
 	}
 	return s
 }
@@ -158,24 +160,24 @@ func (s *source) Project(ctx context.Context, name python.Name, direct string) (
 	page, err := s.client.Project(ctx, name)
 	switch {
 	case errors.Is(err, pypi.ErrNotFound):
-		p := joined(nil, s.standing[name], "not found in "+s.places())
+		p := joined(shelved{}, s.standing[name], "not found in "+s.places())
 		if s.client.NoIndex {
 			p.Advice = "put its files in a folder for --find-links, or leave out --no-index"
 		}
 		return p, nil
 	case errors.Is(err, pypi.ErrOffline):
-		p := joined(nil, s.standing[name], pypi.ErrOffline.Error())
+		p := joined(shelved{}, s.standing[name], pypi.ErrOffline.Error())
 		p.Unasked, p.Advice = true, "run it once without --offline, which fills the cache"
 		return p, nil
 	case err != nil:
 		return nil, err
 	}
-	rows := make([]release, len(page.Releases))
-	for i := range page.Releases {
-		r := &page.Releases[len(rows)-1-i] // newest first there, oldest first here
-		rows[i] = release{r.Version, func() []*resolve.Artifact { return s.artifacts(r.Files()) }}
+	n := len(page.Releases)
+	rows := make([]python.Version, n)
+	for i := range rows {
+		rows[i] = page.Releases[n-1-i].Version // newest first there, oldest first here
 	}
-	p := joined(rows, s.standing[name], "")
+	p := joined(shelved{rows, func(i int) []*resolve.Artifact { return s.artifacts(page.Releases[n-1-i].Files()) }}, s.standing[name], "")
 	p.Index = page.Index
 	switch {
 	case page.Status != "" && page.Status != "active":
@@ -203,66 +205,74 @@ func (s *source) places() string {
 	return strings.Join(out, ", ")
 }
 
-// release is one version of an index page with a way to decode its rows.
-type release struct {
-	version   python.Version
-	artifacts func() []*resolve.Artifact
+// shelved are the versions of an index page, ascending, with a way to decode the
+// rows of one.
+type shelved struct {
+	versions  []python.Version
+	artifacts func(i int) []*resolve.Artifact
 }
 
-// joined merges the rows of a page (ascending) with what stands in images.
-func joined(rows []release, stand []standing, note string) *resolve.Project {
+// joined merges the rows of a page with what stands in images.
+func joined(page shelved, stand []standing, note string) *resolve.Project {
+	if len(stand) == 0 {
+		return &resolve.Project{Versions: page.versions, Note: note, Artifacts: decodeOnce(len(page.versions), page.artifacts)}
+	}
 	stand = slices.Clone(stand)
 	slices.SortStableFunc(stand, func(a, b standing) int { return a.version.Compare(b.version) })
 	var versions []python.Version
 	var ways [][]*resolve.Artifact
-	var pages []func() []*resolve.Artifact
-	for len(rows) > 0 || len(stand) > 0 {
-		var v python.Version
-		switch {
-		case len(stand) == 0:
-			v = rows[0].version
-		case len(rows) == 0:
-			v = stand[0].version
-		case stand[0].version.Compare(rows[0].version) < 0:
-			v = stand[0].version
-		default:
-			v = rows[0].version
+	var row []int // of each version on the page, -1 if it is not there
+	next := 0
+	for next < len(page.versions) || len(stand) > 0 {
+		v, at := python.Version{}, -1
+		if next < len(page.versions) {
+			v, at = page.versions[next], next
+		}
+		if len(stand) > 0 && (at < 0 || stand[0].version.Compare(v) < 0) {
+			v, at = stand[0].version, -1
+		}
+		if at >= 0 {
+			next++
 		}
 		var fromImages []*resolve.Artifact
 		for len(stand) > 0 && stand[0].version.Compare(v) == 0 {
 			fromImages = append(fromImages, stand[0].artifact)
 			stand = stand[1:]
 		}
-		var page func() []*resolve.Artifact
-		if len(rows) > 0 && rows[0].version.Compare(v) == 0 {
-			page = rows[0].artifacts
-			rows = rows[1:]
-		}
-		versions, ways, pages = append(versions, v), append(ways, fromImages), append(pages, page)
+		versions, ways, row = append(versions, v), append(ways, fromImages), append(row, at)
 	}
-	return &resolve.Project{Versions: versions, Note: note, Artifacts: decodeOnce(ways, pages)}
+	all := func(i int) []*resolve.Artifact {
+		if row[i] < 0 {
+			return ways[i]
+		}
+		return append(ways[i], page.artifacts(row[i])...)
+	}
+	return &resolve.Project{Versions: versions, Note: note, Artifacts: decodeOnce(len(versions), all)}
 }
 
-// decodeOnce returns a function that gives the artifacts of a version, the same
-// ones each time, decoding the page's rows when they are first asked for.
-func decodeOnce(ways [][]*resolve.Artifact, pages []func() []*resolve.Artifact) func(i int) []*resolve.Artifact {
+// decodeOnce returns a function that gives the artifacts of each of n versions, the
+// same ones each time, decoding the page's rows when they are first asked for.
+func decodeOnce(n int, decode func(i int) []*resolve.Artifact) func(i int) []*resolve.Artifact {
 	var mu sync.Mutex
+	known := make([][]*resolve.Artifact, n)
+	done := make([]bool, n)
 	return func(i int) []*resolve.Artifact {
 		mu.Lock()
 		defer mu.Unlock()
-		if pages[i] != nil {
-			ways[i] = append(ways[i], pages[i]()...)
-			pages[i] = nil
+		if !done[i] {
+			known[i], done[i] = decode(i), true
 		}
-		return ways[i]
+		return known[i]
 	}
 }
 
 // artifacts turns the rows of one release into artifacts.
 func (s *source) artifacts(list []pypi.File) []*resolve.Artifact {
 	out := make([]*resolve.Artifact, 0, len(list))
-	for _, f := range list {
-		a := &resolve.Artifact{
+	all := make([]resolve.Artifact, len(list))
+	for i, f := range list {
+		a := &all[i]
+		*a = resolve.Artifact{
 			Kind: resolve.Sdist, Target: -1, File: f.Name, URL: f.URL, Hashes: f.Hashes, Size: f.Size, Uploaded: f.Uploaded,
 			RequiresPython: s.specifiers(f.RequiresPython), Yanked: f.Yanked, YankedReason: f.YankedReason, Ref: f,
 		}
@@ -324,8 +334,8 @@ func (s *source) direct(name python.Name, reference string) (*resolve.Project, e
 		return nil, usagef("name a wheel, or a source archive called NAME-VERSION.tar.gz",
 			"%s @ %s: the version can't be told from the file's name", name, transport.RedactText(raw))
 	}
-	rows := []release{{v, func() []*resolve.Artifact { return s.artifacts([]pypi.File{f}) }}}
-	return joined(rows, nil, ""), nil
+	one := shelved{[]python.Version{v}, func(int) []*resolve.Artifact { return s.artifacts([]pypi.File{f}) }}
+	return joined(one, nil, ""), nil
 }
 
 // fragmentHashes reads #sha256=... of a URL.
@@ -366,7 +376,7 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 	case err != nil:
 		return nil, err
 	}
-	m, err := python.ParseMetadata(text.Core)
+	m, err := s.metadata.Parse(text.Core)
 	if err != nil {
 		return nil, &resolve.Unusable{Reason: fmt.Sprintf("%s of %s: %v", text.Origin, f.Name, err)}
 	}

@@ -1,6 +1,7 @@
 package pypi
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
@@ -274,8 +275,9 @@ func decodeHead(head string, rows int64) (p *flatPage, ok bool) {
 // flatDecoder reads numbers and strings; what would go beyond the end gives zero
 // values and sets short.
 type flatDecoder struct {
-	s     string
-	short bool
+	s      string
+	short  bool
+	digits []byte // of all digests, so that they are made at once
 }
 
 func (d *flatDecoder) bytes(n int) string {
@@ -340,6 +342,7 @@ func (p *part) files() []File {
 	}
 	d := flatDecoder{s: rows}
 	out := make([]File, p.number)
+	d.digits = make([]byte, 0, p.number*2*sha256.Size)
 	for i := range out {
 		d.row(&out[i], p.page)
 	}
@@ -380,12 +383,14 @@ func (d *flatDecoder) ref(p *flatPage) string {
 	return ""
 }
 
-func (d *flatDecoder) hashes(p *flatPage, sha256, other bool) map[string]string {
+func (d *flatDecoder) hashes(p *flatPage, strong, other bool) map[string]string {
 	m := make(map[string]string, 1)
-	if sha256 {
-		var sum [32]byte
+	if strong {
+		var sum [sha256.Size]byte
 		copy(sum[:], d.bytes(len(sum)))
-		m["sha256"] = hex.EncodeToString(sum[:])
+		at := len(d.digits)
+		d.digits = hex.AppendEncode(d.digits, sum[:])
+		m["sha256"] = asString(d.digits[at:])
 	}
 	if other {
 		for range d.count(2) {

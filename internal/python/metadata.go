@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -56,14 +57,52 @@ const maxRequiresDist = 50_000
 // fields are read, not the text behind them. The error is a *MetadataError; if
 // the field is Requires-Dist, everything but the broken lines is returned as
 // well.
-func ParseMetadata(b []byte) (*Metadata, error) {
+func ParseMetadata(b []byte) (*Metadata, error) { return parseMetadata(b, ParseRequirementLenient) }
+
+// MetadataParser reads the metadata of many versions: requirements that are
+// written alike are parsed once, and share what they point to. The zero value is
+// ready; safe for several goroutines.
+type MetadataParser struct {
+	mu    sync.Mutex
+	known map[string]Requirement
+}
+
+// Parse is [ParseMetadata]. What it returns must not be changed.
+func (p *MetadataParser) Parse(b []byte) (*Metadata, error) { return parseMetadata(b, p.requirement) }
+
+func (p *MetadataParser) requirement(line string) (Requirement, error) {
+	p.mu.Lock()
+	r, ok := p.known[line]
+	p.mu.Unlock()
+	if ok {
+		return r, nil
+	}
+	r, err := ParseRequirementLenient(line)
+	if err != nil {
+		return r, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known = map[string]Requirement{}
+	}
+	p.known[line] = r
+	return r, nil
+}
+
+// parseMetadata reads core metadata, its requirements with the given function.
+func parseMetadata(b []byte, parse func(string) (Requirement, error)) (*Metadata, error) {
 	if len(b) > maxMetadata {
 		return nil, fmt.Errorf("metadata is larger than %d bytes", maxMetadata)
 	}
 	m := &Metadata{}
 	var hasVersion bool
 	var broken error
-	headers := headerReader{rest: string(headerPart(b))}
+	head := headerPart(b)
+	if n := bytes.Count(head, []byte("\nRequires-Dist:")); n > 0 {
+		m.RequiresDist = make([]Requirement, 0, min(n, maxRequiresDist))
+	}
+	headers := headerReader{rest: string(head)}
 	for field, value, ok := headers.next(); ok; field, value, ok = headers.next() {
 		var err error
 		switch {
@@ -74,7 +113,7 @@ func ParseMetadata(b []byte) (*Metadata, error) {
 			hasVersion = true
 			m.Version, err = ParseVersion(value)
 		case foldEqual(field, "requires-dist"):
-			if err := m.addRequirement(value); err != nil && broken == nil {
+			if err := m.addRequirement(value, parse); err != nil && broken == nil {
 				broken = err
 			}
 		default:
@@ -105,11 +144,11 @@ func headerPart(b []byte) []byte {
 	return b
 }
 
-func (m *Metadata) addRequirement(value string) error {
+func (m *Metadata) addRequirement(value string, parse func(string) (Requirement, error)) error {
 	if len(m.RequiresDist) == maxRequiresDist {
 		return &MetadataError{Field: "Requires-Dist", Err: fmt.Errorf("more than %d of them", maxRequiresDist)}
 	}
-	r, err := ParseRequirementLenient(value)
+	r, err := parse(value)
 	if err != nil {
 		return &MetadataError{Field: "Requires-Dist", Value: value, Err: err}
 	}
