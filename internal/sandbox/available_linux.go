@@ -87,10 +87,13 @@ func failed(engine string, r report, err error) error {
 	}
 	what := r.Step
 	if r.Text != "" {
-		what += " " + r.Text
+		what += ": " + r.Text
 	}
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.ENOSYS) {
 		return refused(engine, what, err)
+	}
+	if err == nil {
+		return fmt.Errorf("sandbox engine %s: %s", engine, what)
 	}
 	return fmt.Errorf("sandbox engine %s: %s: %w", engine, what, err)
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -52,9 +53,10 @@ func inside() {
 	if err := json.NewDecoder(in).Decode(&j); err != nil {
 		stop(report{Step: "reading the job", Text: err.Error()})
 	}
+	pid, program, err := startProgram()
+	must("starting a process", err)
 	go func() { // the supervisor is gone
-		var b [1]byte
-		_, _ = in.Read(b[:])
+		_, _ = io.Copy(io.Discard, in)
 		os.Exit(1)
 	}()
 	if j.Chroot {
@@ -65,7 +67,9 @@ func inside() {
 	if j.Root == "" {
 		stop(report{})
 	}
-	watch(&j)
+	must("starting a process", json.NewEncoder(program).Encode(&j))
+	program.Close()
+	watch(&j, pid)
 }
 
 // closeOnExec keeps what we were started with from every program that we start.

@@ -91,6 +91,14 @@ func (e namespaces) Run(ctx context.Context, root string, c Command) error {
 		attr.GidMappings = attr.UidMappings
 		attr.GidMappingsEnableSetgroups = true
 		attr.Credential = &syscall.Credential{Uid: ids, Gid: ids}
+		for _, m := range j.Mounts {
+			if m.ReadOnly {
+				continue
+			}
+			if err := os.Lchown(m.Host, o.Base+c.User.UID, o.Base+c.User.GID); err != nil {
+				return err
+			}
+		}
 	} else {
 		j.Owner = j.User
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: j.User.UID, HostID: os.Geteuid(), Size: 1}}
@@ -102,7 +110,7 @@ func (e namespaces) Run(ctx context.Context, root string, c Command) error {
 func newJob(root string, c Command) (*job, error) {
 	j := &job{
 		Root: root, Args: c.Args, Dir: c.Dir, Env: withDefaults(c.Env), User: c.User, Mounts: c.Mounts,
-		Limits: c.Limits.orDefault(), ReadOnly: c.ReadOnly, Writable: c.Writable, CountsInside: kernelAtLeast(5, 14),
+		Limits: c.Limits.orDefault(), Foreign: archOf(c.Platform) != runtime.GOARCH && Emulated(c.Platform) == "", ReadOnly: c.ReadOnly, Writable: c.Writable, CountsInside: kernelAtLeast(5, 14),
 	}
 	if u := c.User; u.UID < 0 || u.UID >= ids || u.GID < 0 || u.GID >= ids {
 		return nil, fmt.Errorf("user %d:%d is out of range", u.UID, u.GID)
@@ -123,6 +131,9 @@ func newJob(root string, c Command) (*job, error) {
 			return nil, err
 		}
 		j.Mounts[i] = m
+		if !m.ReadOnly {
+			j.Measured = append(j.Measured, m.Path)
+		}
 	}
 	return j, nil
 }
@@ -167,8 +178,8 @@ const graceTime = 5 * time.Second
 
 // supervise starts the process inside, hands it the job, and returns when all of its
 // processes are gone. Should we end, it notices that the pipe of the job does.
-func supervise(ctx context.Context, engine string, j *job, c Command, attr *syscall.SysProcAttr) error {
-	ctx, cancel := context.WithTimeout(ctx, j.Limits.Time+graceTime)
+func supervise(outer context.Context, engine string, j *job, c Command, attr *syscall.SysProcAttr) error {
+	ctx, cancel := context.WithTimeout(outer, j.Limits.Time+graceTime)
 	defer cancel()
 	jobR, jobW, err := os.Pipe()
 	if err != nil {
@@ -199,8 +210,8 @@ func supervise(ctx context.Context, engine string, j *job, c Command, attr *sysc
 	jobR.Close()
 	outW.Close()
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if outer.Err() != nil {
+			return outer.Err()
 		}
 		return refused(engine, "starting a process in new namespaces", err)
 	}
@@ -220,12 +231,12 @@ func supervise(ctx context.Context, engine string, j *job, c Command, attr *sysc
 	}
 	waitErr := cmd.Wait()
 	switch {
+	case outer.Err() != nil:
+		return outer.Err()
 	case got:
 		return last.result(engine, j.Limits)
-	case context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return ctx.Err()
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return ctx.Err()
+	case ctx.Err() != nil:
+		return report{Status: int(syscall.SIGKILL), Limit: limitTime}.result(engine, j.Limits)
 	case sendErr != nil:
 		return refused(engine, "starting a process in new namespaces", sendErr)
 	default:

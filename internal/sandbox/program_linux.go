@@ -11,38 +11,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startProgram starts the process that becomes the program.
-func startProgram(j *job) (pid int, err error) {
+// readyFD is where the process that becomes the program says that it is loaded.
+const readyFD = 5
+
+// startProgram starts the process that becomes the program once it has read the job,
+// and waits until it is loaded: where the program runs there may be none of the
+// libraries that we need.
+func startProgram() (pid int, job *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer r.Close()
-	go func() {
-		_ = json.NewEncoder(w).Encode(j)
-		w.Close()
-	}()
-	return syscall.ForkExec("/proc/self/exe", []string{programName}, &syscall.ProcAttr{
+	ready, loaded, err := os.Pipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer ready.Close()
+	pid, err = syscall.ForkExec("/proc/self/exe", []string{programName}, &syscall.ProcAttr{
 		Env:   []string{"GOMAXPROCS=1", "GOTRACEBACK=none"},
-		Files: []uintptr{0, 1, 2, r.Fd(), reportFD},
+		Files: []uintptr{0, 1, 2, r.Fd(), reportFD, loaded.Fd()},
 	})
+	loaded.Close()
+	if err == nil {
+		_, err = ready.Read(make([]byte, 1))
+	}
+	return pid, w, err
 }
 
 // becomeProgram gives up every power and turns into the program.
 func becomeProgram() {
 	runtime.LockOSThread()
 	must("closing files", closeOnExec())
+	_, _ = unix.Write(readyFD, []byte{1})
+	unix.Close(readyFD)
 	var j job
 	if err := json.NewDecoder(os.NewFile(jobFD, "job")).Decode(&j); err != nil {
-		stop(report{Step: "reading the job", Text: err.Error()})
+		os.Exit(1) // there is no program to run: process 1 has said why
 	}
 	// When memory runs out the kernel ends this and nothing else.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	setLimits(&j)
 	if j.Chroot {
 		must("changing the root", unix.Chroot(j.Root))
-		must("entering the root", os.Chdir("/"))
 	}
+	must("entering the root", os.Chdir("/"))
 	dropPowers(&j)
 	unix.Umask(0o022)
 	if j.Dir != "" {
@@ -93,7 +106,7 @@ func dropPowers(j *job) {
 	must("forbidding new privileges", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	var none [2]unix.CapUserData
 	must("dropping capabilities", unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]))
-	must("filtering system calls", filterCalls(j.Chroot))
+	must("filtering system calls", filterCalls(j))
 }
 
 // lookUp finds the program as a shell would.

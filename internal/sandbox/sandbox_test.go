@@ -1,16 +1,344 @@
 package sandbox
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
 
-func TestRunPrints(t *testing.T) {
+	"github.com/r-seed-1713b764/distill/internal/files"
+)
+
+// isolating are the engines that every promise is tested with.
+var isolating = []string{"namespaces", "chroot"}
+
+// each runs a test once an engine.
+func each(t *testing.T, f func(t *testing.T, e Engine)) {
+	for _, name := range isolating {
+		t.Run(name, func(t *testing.T) { f(t, engineFor(t, name)) })
+	}
+}
+
+func TestRun(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64", &files.File{Path: "home/app", Mode: os.ModeDir | 0o755, UID: 1000, GID: 1000})
+		for _, c := range []struct {
+			name    string
+			command Command
+			args    string
+			want    string // "" is not compared
+			err     string
+		}{
+			{"its words", Command{}, "print a b", "a b\n", ""},
+			{"its input", Command{Stdin: strings.NewReader("some text")}, "cat", "some text", ""},
+			{"no input", Command{}, "cat", "", ""},
+			{"its file", Command{}, "read /etc/name", "image", ""},
+			{"its folder", Command{Dir: "/etc"}, "read name", "image", ""},
+			{"its exit code", Command{}, "exit 7", "", "exit code 7"},
+			{"its signal", Command{}, "crash", "", "killed by SIGKILL"},
+			{"a fixed environment", Command{Env: []string{"A=1", "B=2=3", "nonsense"}}, "env",
+				"A=1\nB=2=3\nHOME=/tmp/home\nLANG=C.UTF-8\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", ""},
+			{"an empty home", Command{}, "list /tmp/home", "", ""},
+			{"what it may write", Command{ReadOnly: true}, "write /tmp/home/x", "", ""},
+			{"nothing open", Command{}, "files", "", ""},
+		} {
+			out, err := run(t, e, root, c.command, strings.Fields(c.args)...)
+			if c.want != "" && out != c.want || c.want == "" && c.err == "" && out != "" {
+				t.Errorf("%s: output %q", c.name, out)
+			}
+			if text := errText(err); text != c.err {
+				t.Errorf("%s: %s\n%s", c.name, text, out)
+			}
+		}
+		if err := e.Run(t.Context(), root, Command{Args: []string{"nothing"}}); err == nil || !strings.Contains(err.Error(), "starting the program nothing: no such file") {
+			t.Errorf("a missing program: %v", err)
+		}
+	})
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestNothingOfTheCaller(t *testing.T) {
+	secret := "hunter2hunter2"
+	t.Setenv("TOKEN", secret)
+	home := t.TempDir()
+	os.WriteFile(filepath.Join(home, "netrc"), []byte(secret), 0o644)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		for _, args := range [][]string{{"env"}, {"read", "/proc/1/environ"}, {"read", "/proc/self/environ"}, {"read", filepath.Join(home, "netrc")}, {"processes"}} {
+			if out, _ := run(t, e, root, Command{}, args...); strings.Contains(out, secret) {
+				t.Errorf("%v shows what is the caller's: %q", args, out)
+			}
+		}
+		for _, args := range [][]string{{"dial", "tcp", l.Addr().String()}, {"dial", "tcp", "1.1.1.1:80"}, {"dial", "udp", "1.1.1.1:53"}} {
+			if out, err := run(t, e, root, Command{}, args...); err == nil {
+				t.Errorf("%v reaches the network: %q", args, out)
+			}
+		}
+	})
+}
+
+func TestRootStaysAsItIs(t *testing.T) {
 	e := engineFor(t, "namespaces")
 	root := rootFor(t, e, "amd64")
-	out, err := run(t, e, root, Command{}, "print", "hello")
+	before := tree(t, root)
+	if out, err := run(t, e, root, Command{}, "write", "/etc/name"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run(t, e, root, Command{}, "write", "/new"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run(t, e, root, Command{ReadOnly: true}, "write", "/etc/name"); err == nil || !strings.Contains(out, "read-only") {
+		t.Errorf("a read-only root: %v: %s", err, out)
+	}
+	if out, err := run(t, e, root, Command{ReadOnly: true, Writable: []string{"/var/data"}}, "write", "/var/data/x"); err != nil {
+		t.Errorf("a writable folder: %v: %s", err, out)
+	}
+	if after := tree(t, root); after != before {
+		t.Errorf("the root was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// tree lists a folder with the contents of its small files.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		b.WriteString(strings.TrimPrefix(p, dir) + " " + info.Mode().String())
+		if info.Mode().IsRegular() && info.Size() < 1000 {
+			text, _ := os.ReadFile(p)
+			b.WriteString(" " + string(text))
+		}
+		b.WriteString("\n")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestMounts(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		in, out := t.TempDir(), t.TempDir()
+		os.Chmod(in, 0o755)
+		os.WriteFile(filepath.Join(in, "given"), []byte("given"), 0o644)
+		mounts := []Mount{{Host: in, Path: "/mnt/in", ReadOnly: true}, {Host: out, Path: "/mnt/out"}, {Host: filepath.Join(in, "given"), Path: "/mnt/file", ReadOnly: true}}
+		for _, args := range [][]string{{"read", "/mnt/in/given"}, {"read", "/mnt/file"}} {
+			if text, err := run(t, e, root, Command{Mounts: mounts}, args...); err != nil || text != "given" {
+				t.Errorf("%v: %q, %v", args, text, err)
+			}
+		}
+		for _, path := range []string{"/mnt/in/given", "/mnt/in/x", "/mnt/file"} {
+			if _, err := run(t, e, root, Command{Mounts: mounts}, "write", path); err == nil {
+				t.Errorf("%s was written", path)
+			}
+		}
+		if text, err := run(t, e, root, Command{Mounts: mounts, ReadOnly: true}, "write", "/mnt/out/made"); err != nil {
+			t.Errorf("%v: %s", err, text)
+		}
+		if text, err := os.ReadFile(filepath.Join(out, "made")); err != nil || string(text) != "written" {
+			t.Errorf("what came out: %q, %v", text, err)
+		}
+	})
+}
+
+// TestLinksStayInside has an image whose folders lead out of it.
+func TestLinksStayInside(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		outside := t.TempDir()
+		os.Chmod(outside, 0o777)
+		link := func(path, to string) *files.File {
+			return &files.File{Path: path, Mode: os.ModeSymlink | 0o777, Link: to}
+		}
+		root := rootFor(t, e, "amd64", link("proc", outside), link("dev", outside), link("tmp", outside), link("data", "../../../.."+outside), link("mnt", outside))
+		c := Command{ReadOnly: true, Writable: []string{"/data/x"}, Dir: "/data", Mounts: []Mount{{Host: t.TempDir(), Path: "/mnt/a"}}}
+		out, err := run(t, e, root, c, "print", "ran")
+		t.Logf("%q, %v", out, err) // that it is refused is as good
+		list, _ := os.ReadDir(outside)
+		if len(list) != 0 {
+			t.Errorf("something was made outside: %v", list)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		for _, c := range []struct {
+			args   []string
+			limits Limits
+			want   string
+		}{
+			{[]string{"sleep"}, Limits{Time: time.Second}, "stopped: over its limit of time (1s)"},
+			{[]string{"stubborn"}, Limits{Time: time.Second}, "stopped: over its limit of time (1s)"},
+			{[]string{"memory"}, Limits{Memory: 200 << 20}, "stopped: over its limit of memory (200 MiB)"},
+			{[]string{"fork"}, Limits{Processes: 100}, "stopped: over its limit of processes (100)"},
+			{[]string{"fill", "/tmp"}, Limits{Disk: 64 << 20}, "exit code 3, and its disk of 64 MiB is full"},
+		} {
+			start := time.Now()
+			out, err := run(t, e, root, Command{Limits: c.limits}, c.args...)
+			if errText(err) != c.want {
+				t.Errorf("%v: %v, want %s: %.200s", c.args, err, c.want, out)
+			}
+			if d := time.Since(start); d > 10*time.Second {
+				t.Errorf("%v took %s", c.args, d)
+			}
+		}
+		out := t.TempDir()
+		_, err := run(t, e, root, Command{Limits: Limits{Disk: 64 << 20}, Mounts: []Mount{{Host: out, Path: "/out"}}}, "fill", "/out")
+		if err == nil || !strings.Contains(err.Error(), "disk") {
+			t.Errorf("filling a mount: %v", err)
+		}
+	})
+}
+
+func TestNothingIsLeft(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		out := t.TempDir()
+		c := Command{Mounts: []Mount{{Host: out, Path: "/out"}}}
+		text, err := run(t, e, root, c, "daemon", "/out/alive")
+		if err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		name := filepath.Join(out, "alive")
+		first, _ := os.ReadFile(name)
+		time.Sleep(100 * time.Millisecond)
+		if second, _ := os.ReadFile(name); !bytes.Equal(first, second) {
+			t.Errorf("a daemon is still there: %s, %s", first, second)
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		out := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, cancel)
+		start := time.Now()
+		err := e.Run(ctx, root, Command{Args: []string{"program", "haunt", "/out/alive"}, Mounts: []Mount{{Host: out, Path: "/out"}}})
+		if !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+		first, _ := os.ReadFile(filepath.Join(out, "alive"))
+		time.Sleep(100 * time.Millisecond)
+		if second, _ := os.ReadFile(filepath.Join(out, "alive")); !bytes.Equal(first, second) {
+			t.Error("it is still there")
+		}
+	})
+}
+
+func TestPowers(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		for _, u := range []User{{}, {UID: 1000, GID: 1000}} {
+			out, err := run(t, e, root, Command{User: u}, "status")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(out) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+				want := map[bool]string{true: "0000000000000000", false: "1"}[strings.HasPrefix(name, "Cap")]
+				if name == "Seccomp" {
+					want = "2"
+				}
+				if strings.TrimSpace(value) != want {
+					t.Errorf("user %v: %s is %s", u, name, value)
+				}
+			}
+			out, err = run(t, e, root, Command{User: u}, "escape")
+			if out != "" {
+				t.Errorf("user %v: %v: %s", u, err, out)
+			}
+		}
+	})
+}
+
+func TestUsers(t *testing.T) {
+	e := engineFor(t, "namespaces")
+	if !e.Owners().Keep {
+		t.Skip("all files are the caller's: needs root")
+	}
+	root := rootFor(t, e, "amd64", &files.File{Path: "srv", Mode: os.ModeDir | 0o755, UID: 1000, GID: 1000}, file("etc/shadow", "secret", 0o600))
+	app := Command{User: User{1000, 1000}, Dir: "/srv"}
+	if out, err := run(t, e, root, app, "who"); out != "1000 1000 /srv sandbox true\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, err := run(t, e, root, app, "write", "/srv/x"); err != nil {
+		t.Errorf("its own folder: %v: %s", err, out)
+	}
+	for _, args := range [][]string{{"write", "/etc/name"}, {"read", "/etc/shadow"}, {"write", "/x"}} {
+		if out, err := run(t, e, root, app, args...); err == nil {
+			t.Errorf("%v works for a user: %s", args, out)
+		}
+	}
+	if out, err := run(t, e, root, Command{}, "read", "/etc/shadow"); out != "secret" {
+		t.Errorf("root: %q, %v", out, err)
+	}
+}
+
+func TestEmulated(t *testing.T) {
+	e := engineFor(t, "namespaces")
+	root := rootFor(t, e, "arm64")
+	out, err := run(t, e, root, Command{Platform: "linux/arm64/v8"}, "print", "hello")
+	var u *Unavailable
+	if errors.As(err, &u) {
+		if !strings.Contains(u.Remedy, "qemu-user-static") {
+			t.Errorf("%v has no remedy: %q", err, u.Remedy)
+		}
+		t.Skipf("no emulator here: %v", err)
+	}
 	if err != nil || out != "hello\n" {
 		t.Errorf("%q, %v", out, err)
 	}
-	for _, a := range [][]string{{"who"}, {"env"}, {"status"}, {"files"}, {"processes"}, {"list", "/"}, {"list", "/dev"}, {"escape"}, {"loopback"}, {"dial", "tcp", "1.1.1.1:80"}, {"write", "/etc/name"}, {"exit", "7"}, {"crash"}} {
-		out, err := run(t, e, root, Command{}, a...)
-		t.Logf("%v: %v\n%s", a, err, out)
+	for platform, want := range map[string]string{
+		"": "", "linux/amd64": "", "linux/arm64/v8": "emulated: arm64 programs run through qemu on amd64",
+	} {
+		if got := Emulated(platform); got != want {
+			t.Errorf("Emulated(%q) is %q", platform, got)
+		}
+	}
+}
+
+func TestRunIsSafeForSeveralGoroutines(t *testing.T) {
+	e := engineFor(t, "namespaces")
+	root := rootFor(t, e, "amd64")
+	errs := make(chan error, 8)
+	for range 8 {
+		go func() {
+			var b bytes.Buffer
+			err := e.Run(t.Context(), root, Command{Args: []string{"program", "write", "/etc/name"}, Stderr: &b})
+			if err != nil {
+				err = errors.New(err.Error() + b.String())
+			}
+			errs <- err
+		}()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,13 +18,11 @@ import (
 const watchEvery = 25 * time.Millisecond
 
 // watch runs the program, reaps all processes, and ends them when a limit is reached.
-func watch(j *job) {
-	pid, err := startProgram(j)
-	must("starting a process", err)
+func watch(j *job, pid int) {
 	var limit atomic.Pointer[string]
 	done := make(chan struct{})
 	go func() {
-		deadline := time.Now().Add(j.Limits.Time)
+		w := watcher{job: j, deadline: time.Now().Add(j.Limits.Time)}
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
 		for {
@@ -31,8 +30,7 @@ func watch(j *job) {
 			case <-done:
 				return
 			case now := <-tick.C:
-				name := overLimit(j, now.After(deadline))
-				if name != "" {
+				if name := w.over(now); name != "" {
 					limit.CompareAndSwap(nil, &name)
 				}
 				if limit.Load() != nil {
@@ -57,7 +55,7 @@ func watch(j *job) {
 	r := report{Status: int(status)}
 	if name := limit.Load(); name != nil {
 		r.Limit = *name
-	} else if status != 0 && diskFull() {
+	} else if status != 0 && !j.Chroot && diskFull() {
 		r.Limit = limitDisk
 	}
 	killAll(j)
@@ -75,17 +73,55 @@ func diskFull() bool {
 	return false
 }
 
-func overLimit(j *job, late bool) string {
+// watcher tells when a job is over a limit.
+type watcher struct {
+	job      *job
+	deadline time.Time
+	measure  time.Time // when to look at the disk again
+}
+
+// over returns the name of a limit that is passed, or "".
+func (w *watcher) over(now time.Time) string {
 	u := usageOf(processTable(), selfPID())
-	switch {
-	case late:
+	switch l := w.job.Limits; {
+	case now.After(w.deadline):
 		return limitTime
-	case u.memory > j.Limits.Memory:
+	case u.memory > l.Memory:
 		return limitMemory
-	case u.threads > j.Limits.Processes:
+	case u.threads > l.Processes:
 		return limitProcesses
+	case len(w.job.Measured) > 0 && now.After(w.measure):
+		size := diskUse(w.job.Measured, l.Disk)
+		// A tree of many files is measured less often.
+		w.measure = now.Add(max(4*watchEvery, 10*time.Since(now)))
+		if size > l.Disk {
+			return limitDisk
+		}
 	}
 	return ""
+}
+
+// diskUse adds up what stands in folders, until it is more than enough.
+func diskUse(dirs []string, enough int64) (size int64) {
+	for _, dir := range dirs {
+		_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+			if err != nil {
+				return nil
+			}
+			var st *syscall.Stat_t
+			if info, err := d.Info(); err == nil {
+				st, _ = info.Sys().(*syscall.Stat_t)
+			}
+			if st != nil {
+				size += st.Blocks*512 + 512 // an empty file costs too
+			}
+			if size > enough {
+				return filepath.SkipAll
+			}
+			return nil
+		})
+	}
+	return size
 }
 
 // killAll ends every process inside but this one.
@@ -94,6 +130,7 @@ func killAll(j *job) {
 		_ = syscall.Kill(-1, syscall.SIGKILL)
 		return
 	}
+	// Processes that are stopped make no new ones while the others are looked for.
 	for range 100 {
 		list := below(processTable(), selfPID())
 		if len(list) == 0 {

@@ -10,10 +10,12 @@ type job struct {
 	Env      []string
 	User     User
 	Owner    User // owner of the root's top folder
+	Foreign  bool // the processor runs the root's programs though they are not of its architecture
 	Mounts   []Mount
 	Limits   Limits
 	ReadOnly bool
 	Writable []string
+	Measured []string // folders on disk that count for the limit, as the process inside sees them
 	// CountsInside is set if the kernel counts processes by user namespace, so that
 	// RLIMIT_NPROC is about the command alone.
 	CountsInside bool
