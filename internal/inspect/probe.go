@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-5"
+const probeVersion = "inspect-6"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -42,7 +42,8 @@ const (
 // Probe returns the rules by which an image has to be read for [Read]. It keeps lists and
 // databases whole, and of METADATA, conda records, zipped eggs, scripts and ELF
 // files only what [Read] needs. It asks for digests of what a RECORD can vouch for:
-// files below *-packages and what the schemes have for scripts, headers and data; and of
+// files below *-packages and what the schemes have for scripts, headers and data; of the
+// standard library, which may come along with the interpreter; and of
 // shared libraries, which may come along with a package.
 func Probe() files.Probe { return probe{} }
 
@@ -85,6 +86,10 @@ func isELF(head []byte) bool {
 // keeps in usr/share, usr/include and etc is in no RECORD.
 func wantsDigest(name string) bool {
 	if strings.Contains(name, "-packages/") || strings.Contains(name, "include/python") || isBin(name) {
+		return true
+	}
+	// The standard library and Debian's settings of it may come along as one layer.
+	if strings.Contains(name, "lib/python3") || strings.Contains(name, "lib64/python3") || strings.HasPrefix(name, "etc/python3") {
 		return true
 	}
 	rest := name
