@@ -13,7 +13,7 @@ import (
 func engineOf(name string) Engine {
 	switch name {
 	case "chroot":
-		return chroot{}
+		return &chroot{}
 	case "podman":
 		return podman{}
 	default:

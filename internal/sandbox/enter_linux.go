@@ -57,6 +57,7 @@ func inside() {
 	must("starting a process", err)
 	go func() { // the supervisor is gone
 		_, _ = io.Copy(io.Discard, in)
+		killAll(&j)
 		os.Exit(1)
 	}()
 	if j.Chroot {

@@ -199,6 +199,9 @@ func supervise(outer context.Context, engine string, j *job, c Command, attr *sy
 	cmd.ExtraFiles = []*os.File{jobR, outW}
 	cmd.SysProcAttr = attr
 	cmd.WaitDelay = graceTime
+	if j.Chroot { // no namespace ends with its first process
+		cmd.Cancel = jobW.Close
+	}
 	// A file given as it is could be a terminal, to which a program may write input.
 	cmd.Stdout, cmd.Stderr = onlyWriter(c.Stdout), onlyWriter(c.Stderr)
 	if c.Stdin != nil {

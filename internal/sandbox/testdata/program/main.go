@@ -121,7 +121,7 @@ var acts = map[string]func([]string) error{
 	},
 	"fork": func([]string) error { // without end
 		for {
-			c := exec.Command("/proc/self/exe", "fork")
+			c := exec.Command("/bin/program", "fork")
 			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			if c.Start() != nil {
 				time.Sleep(time.Millisecond)
@@ -129,7 +129,7 @@ var acts = map[string]func([]string) error{
 		}
 	},
 	"daemon": func(a []string) error { // leaves a process that outlives its parent
-		c := exec.Command("/proc/self/exe", "haunt", a[0])
+		c := exec.Command("/bin/program", "haunt", a[0])
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
 		return c.Start()
