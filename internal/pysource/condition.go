@@ -60,9 +60,8 @@ func (s *scanner) elseOfTry(indent int) block {
 // judge decides the tests that are common at the top of modules.
 func judge(text []byte) verdict {
 	const long = 120
-	text = bytes.TrimLeft(text, " (")
-	if len(text) > long || len(text) == 0 || !bytes.ContainsRune([]byte("TtFPs01no_p"), rune(text[0])) || bytes.ContainsAny(text, "\\#") {
-		return unknown // most, seen by their first letter
+	if len(text) > long || !isTest(text) || bytes.ContainsAny(text, "\\#") {
+		return unknown
 	}
 	words := strings.Fields(string(text))
 	if len(words) == 0 {
@@ -85,6 +84,48 @@ func judge(text []byte) verdict {
 		return holds
 	}
 	return judgeComparison(t)
+}
+
+// isTest rules out most conditions by how they begin.
+func isTest(text []byte) bool {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '(') {
+		text = text[1:]
+	}
+	if len(text) == 0 {
+		return false
+	}
+	var begin []string
+	switch text[0] {
+	case 'n':
+		if !bytes.HasPrefix(text, []byte("not ")) {
+			return false
+		}
+		return isTest(text[len("not "):])
+	case 's':
+		begin = []string{"sys.platform", "six.PY"}
+	case '_':
+		begin = []string{"_sys.platform"}
+	case 'o':
+		begin = []string{"os.name"}
+	case 'p':
+		begin = []string{"platform.system()"}
+	case 't':
+		begin = []string{"typing.TYPE", "t.TYPE"}
+	case 'T':
+		begin = []string{"TYPE_CHECKING", "True"}
+	case 'F':
+		begin = []string{"False"}
+	case 'P':
+		begin = []string{"PY"}
+	case '0', '1':
+		return true
+	}
+	for _, b := range begin {
+		if len(text) >= len(b) && string(text[:len(b)]) == b {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeComparison decides comparisons of the platform with a literal.

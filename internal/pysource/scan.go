@@ -111,6 +111,10 @@ func (s *scanner) file() {
 // going to the next multiple of 8.
 func (s *scanner) indentation() int {
 	width := 0
+	for s.pos < len(s.src) && s.src[s.pos] == ' ' {
+		s.pos++
+		width++
+	}
 	for ; s.pos < len(s.src); s.pos++ {
 		switch s.src[s.pos] {
 		case ' ':
@@ -194,16 +198,23 @@ func lineBreak(b []byte) int {
 
 // word returns the identifier at the position without passing it.
 func (s *scanner) word() []byte {
-	end := s.pos
-	for end < len(s.src) && isWord(s.src[end]) {
-		end++
+	rest := s.src[s.pos:]
+	for i, c := range rest {
+		if !words[c] {
+			return rest[:i]
+		}
 	}
-	return s.src[s.pos:end]
+	return rest
 }
 
-func isWord(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c >= 0x80
-}
+func isWord(c byte) bool { return words[c] }
+
+var words = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c >= 0x80
+	}
+	return t
+}()
 
 // expression goes to where the statement ends: before a line break outside brackets, a
 // semicolon, or after a colon if the statement is a header.
