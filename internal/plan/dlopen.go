@@ -19,6 +19,7 @@ type loads struct {
 	absent  []absent            // found in neither image
 	unknown map[string][]string // by owner: modules that load what their text does not say
 	finds   []find              // calls of find_library whose library is in the new image
+	waiting []waiting           // brought in this round
 }
 
 // absent is a library that a file may load and that neither image has.
@@ -35,11 +36,30 @@ type find struct {
 	library string // "libmagic.so.1"
 }
 
+// waiting is a library that was brought, and that the new image's loader has to find.
+type waiting struct {
+	l        *laid
+	name, by string
+	dev      elfdeps.Dep // as the development image's finds it
+}
+
 // loaded brings the libraries that new files load by name: literals of Python code,
 // .note.dlopen, and names in the constants of ELF files that import dlopen. What
 // the development image has was there when the code was tried, so it is brought; what
 // neither has is only told. Why so: docs/decisions/0051-dlopen.md.
 func (n *native) loaded() (again bool, err error) {
+	for _, w := range n.loads.waiting {
+		if n.now.has(w.name, w.by) {
+			continue
+		}
+		if n.cached(w.name, w.dev) {
+			again = true
+			continue
+		}
+		n.warnf("%s: %q loads %s, which the development image finds in /%s by its %s; the loader of the new image does not look there",
+			owner(w.l), w.l.file.Path, w.name, dirOf(w.dev.Path), w.dev.Via)
+	}
+	n.loads.waiting = nil
 	for f := range n.laidSet().All() {
 		l := n.laid[f.Path]
 		if l.present || n.loads.seen[f.Path] || len(f.Note) == 0 {
@@ -169,7 +189,12 @@ func (n *native) load(l *laid, name, by string, must bool) (came, there bool, er
 	}
 	var paths []string
 	if dev := n.devSide(); dev != nil {
-		paths = dev.places(name, by)
+		if d, ok := dev.dlopen(name, by); ok && d.Path != "" {
+			paths = append(slices.Clone(d.Variants), d.Path)
+			n.loads.waiting = append(n.loads.waiting, waiting{l, name, by, d})
+		} else if path, ok := dev.beside(name, by); ok {
+			paths = []string{path}
+		}
 	}
 	if len(paths) == 0 {
 		n.loads.absent = append(n.loads.absent, absent{l, name, must})
@@ -193,21 +218,6 @@ func (s *side) has(name, by string) bool {
 	}
 	_, ok := s.beside(name, by)
 	return ok
-}
-
-// places returns where code of the file at by finds a library, with the variants for
-// newer processors; nothing if it finds none.
-func (s *side) places(name, by string) []string {
-	if d, ok := s.dlopen(name, by); ok {
-		if d.Path == "" {
-			return nil // of the loader itself
-		}
-		return append(slices.Clone(d.Variants), d.Path)
-	}
-	if path, ok := s.beside(name, by); ok {
-		return []string{path}
-	}
-	return nil
 }
 
 func (s *side) beside(name, by string) (path string, ok bool) {

@@ -70,7 +70,7 @@ func (p *planner) bring(f *files.File, why Reason, native bool) error {
 		return nil
 	}
 	p.warnSetuid(f, label)
-	l := &laid{file: moved(f, at), native: native, reason: why}
+	l := &laid{file: moved(f, at), native: native, reason: why, from: f.Path}
 	if err := p.meetBase(l); err != nil {
 		return err
 	}

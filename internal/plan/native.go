@@ -53,7 +53,10 @@ func (n *native) atRunTime() (again bool, err error) {
 
 func (n *native) finish() error {
 	n.tellLoads()
-	return n.judge()
+	if err := n.judge(); err != nil {
+		return err
+	}
+	return n.layCache()
 }
 
 // maxRounds bounds how deep libraries need each other; the deepest chains of
@@ -72,6 +75,7 @@ type native struct {
 	// optional are globs on files that a package works without.
 	optional map[python.Name][]siteGlob
 	loads    loads
+	entries  []elfdeps.CacheEntry // that the new cache needs beside the base's
 }
 
 func newNative(p *planner) *native {
@@ -106,7 +110,7 @@ func (n *native) laidELF() []*laid {
 
 // round looks once at all needs. again is true if something was brought.
 func (n *native) round() (again bool, err error) {
-	if n.now, err = n.newSide(n.tree(), n.in.Base.Python, n.in.LibraryPath); err != nil {
+	if n.now, err = n.newSide(n.newTree(), n.in.Base.Python, n.in.LibraryPath); err != nil {
 		return false, err
 	}
 	if err := n.checkRelr(n.now); err != nil {
@@ -147,7 +151,7 @@ func (n *native) missing(k lack) (came bool, err error) {
 	case n.rounds:
 		return true, nil // the file was reached on two ways
 	default:
-		return false, n.notFound(k)
+		return n.notFound(k)
 	}
 	dev := n.devSide()
 	if dev == nil {
@@ -164,18 +168,33 @@ func (n *native) missing(k lack) (came bool, err error) {
 		return false, nil
 	}
 	n.brought[key] = n.rounds
+	for _, v := range there.Variants { // for newer processors
+		if n.excluded(v) {
+			continue
+		}
+		if err := n.bringChain(v, Reason{Why: "needed by " + path}); err != nil {
+			return false, err
+		}
+	}
 	return true, n.bringChain(there.Path, Reason{Why: "needed by " + path})
 }
 
-// notFound is the error for a library that was brought and is not found all the
-// same.
-func (n *native) notFound(k lack) error {
-	there, ok := n.dev.find(k.o.Real, k.d.Name)
+// notFound is about a library that was brought and is not found all the same: the cache
+// has to name it. came is true if it does now.
+func (n *native) notFound(k lack) (came bool, err error) {
+	dev := n.devSide()
+	if dev == nil {
+		return false, nil
+	}
+	there, ok := dev.find(k.o.Real, k.d.Name)
 	if !ok {
-		return nil
+		return false, nil
+	}
+	if n.cached(k.d.Name, there) {
+		return true, nil
 	}
 	dir := "/" + dirOf(there.Path)
-	return failf("set --env LD_LIBRARY_PATH="+dir,
+	return false, failf("set --env LD_LIBRARY_PATH="+dir,
 		"%q needs %s, which the development image finds in %s by its %s; the loader of the new image does not look there%s",
 		k.l.file.Path, k.d.Name, dir, there.Via, problem(k.d))
 }

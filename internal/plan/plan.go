@@ -152,17 +152,18 @@ func Make(in Input) (*Plan, error) {
 	}
 	for _, step := range []func() error{
 		p.collect, // the files of each pick
+		p.trim,    // less what is not needed at run time
 		p.replace, // what they take the place of in the base
 		p.place,   // one owner for each path, in the base's tree
 		p.application,
 		p.byteCode, // beside each module that is laid
 		p.records,  // RECORD says what is laid
-		p.trim,     // less what is not needed at run time
 		p.meet,     // what the base has already, and what vanishes
 		p.layRuntime,
-		p.include, // what the user wants beside
-		p.links,   // no link leads nowhere
-		p.native,  // libraries that all these need
+		p.include,   // what the user wants beside
+		p.links,     // no link leads nowhere
+		p.native,    // libraries that all these need
+		p.ownership, // records of whose files these are
 	} {
 		if err := step(); err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/r-seed-1713b764/distill/internal/elfdeps"
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
@@ -273,7 +274,15 @@ func fileText(t *testing.T, b *strings.Builder, l Layer, f *files.File) {
 	}
 	fmt.Fprintf(b, "  [%s, %s]\n", r.Owner, r.Why)
 	// What was written here is shown.
-	if made, ok := f.Content.(text); ok {
+	if made, ok := f.Content.(text); ok && baseOf(f.Path) == "ld.so.cache" {
+		entries, err := elfdeps.ParseCache(made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			fmt.Fprintf(b, "    | %s => %s %s\n", e.Name, e.Path, e.HWCaps)
+		}
+	} else if ok {
 		for line := range strings.Lines(string(made)) {
 			fmt.Fprintf(b, "    | %s\n", strings.TrimSuffix(line, "\n"))
 		}

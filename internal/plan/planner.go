@@ -65,6 +65,7 @@ type laid struct {
 	merged  bool  // the base's file with something added
 	present bool  // the base has the same already
 	reason  Reason
+	from    string // its path in the development image, if that is not the same
 }
 
 func newPlanner(in Input) (*planner, error) {

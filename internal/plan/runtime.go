@@ -93,7 +93,10 @@ func (r *runtimer) run() (useless map[string]string, err error) {
 	if err := r.oneLibc(); err != nil {
 		return nil, err
 	}
-	return nil, r.system()
+	if err := r.system(); err != nil {
+		return nil, err
+	}
+	return nil, r.ownership()
 }
 
 // program lays the interpreter under every name that it has in folders of programs, and
