@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -74,8 +73,8 @@ func registerChoice(f *pflag.FlagSet, o *distill.ChoiceOptions) {
 
 // registerImage adds what shows in the image.
 func registerImage(f *pflag.FlagSet, o *imageFlags) {
-	f.StringVar(&o.entrypoint, "entrypoint", "", "entrypoint: words, or a JSON list")
-	f.StringVar(&o.cmd, "cmd", "", "default arguments: words, or a JSON list")
+	f.StringVar(&o.entrypoint, "entrypoint", "", "entrypoint: words as a shell splits them, or a JSON list")
+	f.StringVar(&o.cmd, "cmd", "", "default arguments, likewise")
 	f.StringArrayVarP(&o.image.Env, "env", "e", nil, "environment variable `NAME=value` (repeatable)")
 	f.StringArrayVar(&o.image.App, "app", nil, "local folder or file `SRC:DST` that is the last layer (DST default /app; repeatable)")
 	f.StringVar(&o.user, "user", "", "user `NAME|UID[:GROUP]` of the processes; the account is made if the base lacks it")
@@ -83,6 +82,7 @@ func registerImage(f *pflag.FlagSet, o *imageFlags) {
 	f.StringArrayVar(&o.labels, "label", nil, "label `NAME=value` (repeatable)")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation `NAME=value` on index and manifests (repeatable)")
 	f.StringVar(&o.image.Trim, "trim", "safe", "leave out what is not needed at run time: none, safe or max")
+	registerCompile(f, &o.image.ByteCode)
 	f.StringVar(&o.image.Compression, "compression", "gzip", "gzip or zstd")
 	f.IntVar(&o.image.MaxLayers, "max-layers", 40, "most layers of an image, the base's included")
 	f.StringArrayVar(&o.image.Include, "include", nil, "also lay files of the development image that match `GLOB` (repeatable)")
@@ -128,22 +128,6 @@ func (o *imageFlags) options(set *pflag.FlagSet) (distill.ImageOptions, error) {
 	}
 	out.Annotations, err = pairs("--annotation", o.annotations)
 	return out, err
-}
-
-// words splits a command: a JSON list as it is, else at blanks.
-func words(flag, s string) (*[]string, error) {
-	out := []string{}
-	switch {
-	case strings.HasPrefix(strings.TrimSpace(s), "["):
-		if err := json.Unmarshal([]byte(s), &out); err != nil {
-			return nil, usagef("", "%s %q is not a JSON list of strings: %v", flag, s, err)
-		}
-	case strings.ContainsAny(s, `"'\`):
-		return nil, usagef(`write it as a JSON list: ["python3", "-m", "app"]`, "%s %q has quotes", flag, s)
-	default:
-		out = strings.Fields(s)
-	}
-	return &out, nil
 }
 
 func pairs(flag string, list []string) (map[string]string, error) {

@@ -36,7 +36,7 @@ func variable(flag string) string {
 func settleEnviron(set *pflag.FlagSet, given map[string]bool, environ func(string) (string, bool)) error {
 	var errs []error
 	set.VisitAll(func(f *pflag.Flag) {
-		if given[f.Name] || f.Name == "help" || f.Name == "version" {
+		if given[f.Name] || given[opposite(f.Name)] || f.Name == "help" || f.Name == "version" {
 			return
 		}
 		name := variable(f.Name)
@@ -100,7 +100,7 @@ func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc 
 			}
 			return usagef("the keys are the names of the flags", "%s: unknown key %q", path, key)
 		}
-		if given[key] || key == "config" {
+		if given[key] || given[opposite(key)] || key == "config" {
 			continue
 		}
 		values, err := tomlValues(doc[key])

@@ -77,7 +77,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Merged:   c.merged,
 		Hints:    in.hints,
 		Options: plan.Options{
-			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
+			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, NoByteCode: o.ByteCode == NoByteCode, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
 		},
 		LibraryPath:    envValue(append(slices.Clone(o.Env), base.image.Config.Config.Env...), "LD_LIBRARY_PATH"),
 		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),

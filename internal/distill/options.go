@@ -51,12 +51,23 @@ type ImageOptions struct {
 	App                 []string // SRC:DST, local folders and files that are laid above all else
 	Labels, Annotations map[string]string
 	Trim                string // "none", "safe"
+	ByteCode            ByteCode
 	Compression         string // "gzip", "zstd"
 	MaxLayers           int
 	Include, Exclude    []string
 	Hints               []string // files of hints, after those that are built in
 	Epoch               time.Time
 }
+
+// ByteCode says what byte code the image gets.
+type ByteCode string
+
+// What there is; the zero value keeps that of the development image.
+const (
+	KeepByteCode ByteCode = ""
+	CompileAll   ByteCode = "compile" // and compiles what has none
+	NoByteCode   ByteCode = "none"
+)
 
 // PublishOptions say where the result goes.
 type PublishOptions struct {
