@@ -12,7 +12,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-6"
+const probeVersion = "inspect-7"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.

@@ -200,8 +200,9 @@ func (s *scanner) tryClause(indent int, w []byte) {
 		for i := t.start; i < t.end; i++ {
 			f := &s.imports[i]
 			f.was, f.try = f.Optional, f.Try
-			if !f.Optional {
-				f.Optional, f.Try = true, k+1
+			f.Optional = true
+			if f.Try == 0 {
+				f.Try = k + 1
 			}
 		}
 	}

@@ -40,7 +40,8 @@ type Import struct {
 	// Fallback is set in the except clause that makes up for the imports of a try
 	// statement: needed if one of those, which have the same Try, is not there.
 	Fallback bool
-	// Try numbers the try statement that makes the import optional, from 1; 0 for none.
+	// Try numbers the innermost try statement that makes the import optional, from 1; 0
+	// for none: the import is optional since it may not happen, not since it may fail.
 	Try int
 }
 
