@@ -12,7 +12,7 @@ import (
 )
 
 // printBuild shows what was made: one table for each platform, sizes before and
-// after, where each package came from.
+// after, where each package came from, what each layer holds.
 func printBuild(w io.Writer, res *distill.BuildResult) {
 	for _, p := range res.Platforms {
 		fmt.Fprintf(w, "\n%s  %s\n", foreignLine(p.Platform, 40), p.Digest)
@@ -24,6 +24,10 @@ func printBuild(w io.Writer, res *distill.BuildResult) {
 				size = "-"
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", cell(k.Name), cell(k.Version), cell(k.From), size, cell(k.Why))
+		}
+		fmt.Fprint(t, "\n  LAYER\tCOMPRESSED\n")
+		for _, l := range p.Layers {
+			fmt.Fprintf(t, "  %s\t%s\n", cell(l.Name), bytesText(l.Size))
 		}
 		t.Flush()
 		fmt.Fprintf(w, "  development image %s -> %s (base %s + %s in %s)\n", bytesText(p.DevSize), bytesText(p.BaseSize+p.Added),

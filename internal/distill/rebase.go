@@ -156,15 +156,19 @@ func (h *Host) openRebase(ctx context.Context, o RebaseOptions) (*rebase, error)
 // run does all platforms side by side.
 func (r *rebase) run(ctx context.Context) error {
 	r.variants = make([]*rebased, len(r.platforms))
-	g, ctx := errgroup.WithContext(ctx)
+	errs := make([]error, len(r.platforms))
+	var g errgroup.Group
 	for i, p := range r.platforms {
-		g.Go(func() (err error) {
-			r.variants[i], err = r.platform(ctx, p)
-			return err
+		g.Go(func() error {
+			r.variants[i], errs[i] = r.platform(ctx, p)
+			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	_ = g.Wait()
+	for _, err := range errs { // the first platform's, whichever was the first to fail
+		if err != nil {
+			return err
+		}
 	}
 	for _, v := range r.variants {
 		for _, w := range v.warnings {

@@ -32,12 +32,15 @@ const maxTroubles = 8
 // is not held against the new one. Warnings are differences that need not matter.
 func (t *Transplant) Check() (warnings []string, err error) {
 	c := &transplant{Transplant: t}
-	steps := []func(){c.python, c.paths, c.scripts, c.distributions, c.native}
-	for _, step := range steps {
-		step()
-		if c.err != nil {
-			return nil, c.err
-		}
+	c.python()
+	if len(c.troubles) == 0 { // else all that follows would only say it again
+		c.paths()
+		c.scripts()
+		c.distributions()
+		c.native()
+	}
+	if c.err != nil {
+		return nil, c.err
 	}
 	if len(c.troubles) == 0 {
 		return c.warnings, nil
@@ -335,14 +338,9 @@ type nativeGap struct{ key, text string }
 func (c *transplant) gaps(e *inspect.Environment) []nativeGap {
 	tree := elfTree{planner: &planner{infos: map[*files.File]*elfdeps.Info{}}, set: e.Files}
 	options := elfdeps.LoaderOptions{LibraryPath: e.LibraryPath}
-	loader, err := elfdeps.NewLoader(tree, e.Python.Loader, options)
-	if err != nil {
-		c.err = failf("", "%s: the Python %s: %v", c.Platform, e.Python.Path, err)
-		return nil
-	}
 	main := tree.ELF(e.Python.Path)
 	var libraries []string
-	var out []nativeGap
+	out := c.relr(tree, e)
 	for f := range c.Added.All() {
 		i := tree.info(f)
 		at, ok := e.Files.Get(f.Path)
@@ -356,17 +354,22 @@ func (c *transplant) gaps(e *inspect.Environment) []nativeGap {
 			out = append(out, c.programGaps(tree, f.Path, i, options)...)
 		}
 	}
+	if len(libraries) == 0 {
+		return out
+	}
+	loader, err := elfdeps.NewLoader(tree, e.Python.Loader, options)
+	if err != nil {
+		return append(out, nativeGap{e.Python.Loader, fmt.Sprintf("the Python %s: %v", e.Python.Path, err)})
+	}
 	mainPath := e.Python.Path
 	if main == nil || !main.Dynamic {
 		mainPath = ""
 	}
 	closure, err := loader.Closure(libraries, mainPath)
 	if err != nil {
-		c.err = failf("", "%s: %v", c.Platform, err)
-		return nil
+		return append(out, nativeGap{"closure", err.Error()})
 	}
-	out = append(out, closureGaps(tree, loader, closure)...)
-	return append(out, c.relr(tree, e)...)
+	return append(out, closureGaps(tree, loader, closure)...)
 }
 
 func (c *transplant) programGaps(tree elfTree, path string, i *elfdeps.Info, options elfdeps.LoaderOptions) []nativeGap {
