@@ -146,7 +146,7 @@ func (n *native) bringHint(h hints.Hint, when []string) (came bool, err error) {
 		paths = append(paths, list...)
 	}
 	for _, path := range paths {
-		one, err := n.bringNew(path, string(h.Package)+": "+h.Why)
+		one, err := n.bringNew(path, h.Why)
 		if err != nil {
 			return false, err
 		}
