@@ -29,6 +29,8 @@ type state struct {
 	downloads flights[string]
 	links     flights[*linkSet]
 	known     packs
+	answers   answerPacks
+	bodies    sync.Pool    // *[]byte, of pages that were read
 	open      atomic.Int32 // pages of which the cache's file is open
 	spoiled   atomic.Bool
 }
@@ -230,16 +232,20 @@ func (b *slotBody) Close() error {
 	return err
 }
 
-// getAll reads a whole answer of at most limit bytes into memory, with retries.
-// The response's body is closed.
-func (c *Client) getAll(ctx context.Context, count *atomic.Int64, rawURL string, header http.Header, limit int64) (b []byte, resp *http.Response, err error) {
+// getAll reads a whole answer of at most limit bytes into memory, that of buf if
+// it is enough, with retries. The response's body is closed.
+func (c *Client) getAll(ctx context.Context, count *atomic.Int64, rawURL string, header http.Header, buf []byte, limit int64) (b []byte, resp *http.Response, err error) {
 	err = c.state.retry.Run(ctx, func(int) error {
 		var err error
 		if resp, err = c.send(ctx, count, rawURL, header); err != nil {
 			return err
 		}
 		defer resp.Body.Close()
-		b, err = readLimited(resp.Body, limit, resp.ContentLength)
+		if buf == nil {
+			b, err = readLimited(resp.Body, limit, resp.ContentLength)
+		} else {
+			b, err = readInto(buf[:0], resp.Body, limit)
+		}
 		return err
 	})
 	if err != nil {
@@ -267,7 +273,11 @@ func readLimited(r io.Reader, limit, hint int64) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	// The hint is the server's word: it is believed for a megabyte.
-	b := make([]byte, 0, min(max(hint, 512), 1<<20)+1)
+	return readInto(make([]byte, 0, min(max(hint, 512), 1<<20)+1), r, limit)
+}
+
+// readInto appends up to limit bytes to b, which is empty.
+func readInto(b []byte, r io.Reader, limit int64) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]

@@ -41,6 +41,9 @@ type flatPage struct {
 	rows                        *flatRows
 }
 
+// typicalRow is what most rows need less than, in bytes.
+const typicalRow = 160
+
 // flatPrefix is what stands before the head.
 const flatPrefix = len(flatFormat) + 8
 
@@ -70,12 +73,12 @@ const (
 
 // encodePage returns the flat form of a page.
 func encodePage(index string, p *rawPage, l listing) []byte {
-	e := flatEncoder{numbers: map[string]uint64{}}
+	e := flatEncoder{numbers: map[string]uint64{}, rows: make([]byte, 0, len(p.rows)*typicalRow)}
 	var heads []byte
 	for _, r := range l.releases {
 		before := len(e.rows)
 		for i := range r.files {
-			e.row(&r.files[i])
+			e.row(r.files[i])
 		}
 		heads = appendString(heads, r.version.String())
 		heads = binary.AppendUvarint(heads, uint64(len(r.files)))

@@ -1,7 +1,6 @@
 package pypi
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,12 +18,10 @@ const (
 	// absentFreshness is for "no such project": short, since whoever gets it
 	// may be about to upload one.
 	absentFreshness = 60 * time.Second
-	answerFormat    = "distill answer 2\n"
 )
 
 // answer is what is known about an answer of an index: when it came, and how long
-// it holds. It is kept apart from the page, so that "not modified" rewrites
-// nothing but this.
+// it holds.
 type answer struct {
 	fetched            time.Time
 	fresh              time.Duration
@@ -54,58 +51,8 @@ func (a *answer) addValidators(h http.Header) {
 	}
 }
 
-// Keys of the two entries of an answer.
-func pageKey(key string) string   { return key }
-func answerKey(key string) string { return "answer " + key }
-
-// readAnswer returns what the cache holds about an answer.
-func (c *Client) readAnswer(key string) (a answer, ok bool) {
-	b, ok := c.Cache.Get("index", answerKey(key))
-	if !ok {
-		return a, false
-	}
-	d := flatDecoder{s: string(b)}
-	if d.bytes(len(answerFormat)) != answerFormat {
-		return a, false
-	}
-	a.fetched = time.Unix(int64(d.num()), 0)
-	a.fresh = time.Duration(d.num()) * time.Second
-	a.etag, a.lastModified = d.str(), d.str()
-	a.absent = d.num() == 1
-	a.page = uint32(d.num())
-	return a, !d.short
-}
-
-// writeAnswer stores when an answer came and how long it holds, by its header,
-// nil for one that is absent; stored is false if nothing of it may be kept. A
-// cache that cannot be written is no reason to stop.
-func (c *Client) writeAnswer(key string, a answer, now time.Time, h http.Header) (stored bool) {
-	a.fetched, a.fresh = now, absentFreshness
-	if h != nil {
-		if a.fresh, stored = freshness(h); !stored {
-			c.Cache.Delete("index", answerKey(key))
-			c.Cache.Delete("index", pageKey(key))
-			return false
-		}
-		if v := validator(h, "ETag"); v != "" {
-			a.etag = v
-		}
-		if v := validator(h, "Last-Modified"); v != "" {
-			a.lastModified = v
-		}
-	}
-	b := []byte(answerFormat)
-	b = binary.AppendUvarint(b, uint64(max(0, a.fetched.Unix())))
-	b = binary.AppendUvarint(b, uint64(a.fresh/time.Second))
-	b = appendString(b, a.etag)
-	b = appendString(b, a.lastModified)
-	b = binary.AppendUvarint(b, map[bool]uint64{true: 1}[a.absent])
-	b = binary.AppendUvarint(b, uint64(a.page))
-	if err := c.Cache.Put("index", answerKey(key), b); err != nil {
-		c.logf("%v", err)
-	}
-	return true
-}
+// pageKey is the key of a page's entry.
+func pageKey(key string) string { return key }
 
 // openPage returns the page that the cache holds under key.
 func (c *Client) openPage(key string) (*flatPage, bool) {

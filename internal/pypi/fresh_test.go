@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -21,6 +22,7 @@ func ask(t *testing.T, c *Client, ix *testIndex) int {
 	if _, err := c.Project(t.Context(), "demo"); err != nil {
 		t.Fatal(err)
 	}
+	c.Flush()
 	return len(ix.requests())
 }
 
@@ -72,6 +74,7 @@ func TestValidatorsAreSentBack(t *testing.T) {
 		if s := c.Stats(); s.Pages != 1 || s.NotModified != min(i, 1) {
 			t.Errorf("run %d: %+v", i, s)
 		}
+		c.Flush()
 	}
 }
 
@@ -84,6 +87,7 @@ func TestOfflineUsesWhatIsThereHoweverOld(t *testing.T) {
 	if _, err := c.Project(t.Context(), "absent"); !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
+	c.Flush()
 	ix.requests()
 	off := clientWith(t, d, ix.simple())
 	off.Offline = true
@@ -133,7 +137,7 @@ func TestDamagedEntryIsFetchedAgain(t *testing.T) {
 	ix.project("demo", demoWheel, []byte("a"), "")
 	d := testCache(t)
 	key := "page " + ix.simple() + " demo"
-	for _, entry := range []string{pageKey(key), answerKey(key)} {
+	for _, entry := range []string{pageKey(key), answersKey(strings.TrimSuffix(ix.simple(), "/simple/"))} {
 		for _, junk := range []string{"", "junk", flatFormat, flatFormat + "\xff\xff\xff\xff\xff\xff\xff\xff", answerFormat, answerFormat + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
 			if err := d.Put("index", entry, []byte(junk)); err != nil {
 				t.Fatal(err)
@@ -145,8 +149,8 @@ func TestDamagedEntryIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// largePage is a page of which the cache's entry is read in parts.
-func largePage(versions int) string {
+// pageOf is a page with many versions, of which the cache's entry is read in parts.
+func pageOf(versions int) string {
 	var rows []string
 	for i := range versions {
 		rows = append(rows, fmt.Sprintf(`{"filename":"demo-%d.0-py3-none-any.whl","url":"https://files.example.org/%d/demo-%d.0-py3-none-any.whl","hashes":{"sha256":"%064x"}}`, i, i, i, i))
@@ -158,14 +162,16 @@ func largePage(versions int) string {
 // what the page that was just fetched says.
 func TestLargePagesAreReadInParts(t *testing.T) {
 	ix := newIndex(t)
-	ix.page("demo", jsonType, largePage(3000))
+	ix.page("demo", jsonType, pageOf(3000))
 	d := testCache(t)
-	fetched, err := clientWith(t, d, ix.simple()).Project(t.Context(), "demo")
+	c := clientWith(t, d, ix.simple())
+	fetched, err := c.Project(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Flush()
 	ix.requests()
-	c := clientWith(t, d, ix.simple())
+	c = clientWith(t, d, ix.simple())
 	p, err := c.Project(t.Context(), "demo")
 	if err != nil || len(p.Releases) != 3000 || len(ix.requests()) != 0 {
 		t.Fatalf("%v, %d releases", err, len(p.Releases))
@@ -186,11 +192,13 @@ func TestLargePagesAreReadInParts(t *testing.T) {
 
 func TestDamagedRowsAreNoticedAndGone(t *testing.T) {
 	ix := newIndex(t)
-	ix.page("demo", jsonType, largePage(3000))
+	ix.page("demo", jsonType, pageOf(3000))
 	d := testCache(t)
-	if _, err := clientWith(t, d, ix.simple()).Project(t.Context(), "demo"); err != nil {
+	c := clientWith(t, d, ix.simple())
+	if _, err := c.Project(t.Context(), "demo"); err != nil {
 		t.Fatal(err)
 	}
+	c.Flush()
 	key := pageKey("page " + ix.simple() + " demo")
 	flat, _ := d.Get("index", key)
 	flat[len(flat)-40] ^= 1
@@ -198,7 +206,7 @@ func TestDamagedRowsAreNoticedAndGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	ix.requests()
-	c := clientWith(t, d, ix.simple())
+	c = clientWith(t, d, ix.simple())
 	p, err := c.Project(t.Context(), "demo")
 	if err != nil {
 		t.Fatal(err)
@@ -221,12 +229,13 @@ func TestDamagedRowsAreNoticedAndGone(t *testing.T) {
 // TestManyPagesDoNotStayOpen asks for more large pages than files may be open.
 func TestManyPagesDoNotStayOpen(t *testing.T) {
 	ix := newIndex(t)
-	ix.page("demo", jsonType, largePage(200))
+	ix.page("demo", jsonType, pageOf(200))
 	d := testCache(t)
 	c := clientWith(t, d, ix.simple())
 	if _, err := c.Project(t.Context(), "demo"); err != nil {
 		t.Fatal(err)
 	}
+	c.Flush()
 	c = clientWith(t, d, ix.simple())
 	c.state.open.Store(maxOpenPages)
 	p, err := c.Project(t.Context(), "demo")
@@ -246,10 +255,12 @@ func TestNotModifiedLeavesThePageAlone(t *testing.T) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		io.WriteString(w, largePage(500))
+		io.WriteString(w, pageOf(500))
 	}
 	d := testCache(t)
-	firstFile(t, clientWith(t, d, ix.simple()))
+	c := clientWith(t, d, ix.simple())
+	firstFile(t, c)
+	c.Flush()
 	find := func() (pages []os.FileInfo) {
 		err := filepath.WalkDir(filepath.Join(d.Path(), "index"), func(_ string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
@@ -267,11 +278,74 @@ func TestNotModifiedLeavesThePageAlone(t *testing.T) {
 		return pages
 	}
 	before := find()
-	c := clientWith(t, d, ix.simple())
+	c = clientWith(t, d, ix.simple())
 	if firstFile(t, c); c.Stats().NotModified != 1 {
 		t.Fatalf("%+v", c.Stats())
 	}
 	if after := find(); len(before) != 1 || len(after) != 1 || !os.SameFile(before[0], after[0]) {
 		t.Errorf("%d and %d pages, or another file", len(before), len(after))
+	}
+}
+
+// TestAnswersOfTwoClientsAreKept has two clients learn of different projects.
+func TestAnswersOfTwoClientsAreKept(t *testing.T) {
+	ix := newIndex(t)
+	ix.project("demo", demoWheel, []byte("a"), "")
+	d := testCache(t)
+	a, b := clientWith(t, d, ix.simple()), clientWith(t, d, ix.simple())
+	firstFile(t, a)
+	if _, err := b.Project(t.Context(), "absent"); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+	a.Flush()
+	b.Flush()
+	ix.requests()
+	c := clientWith(t, d, ix.simple())
+	firstFile(t, c)
+	if _, err := c.Project(t.Context(), "absent"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if got := ix.requests(); len(got) != 0 {
+		t.Errorf("asked again: %q", got)
+	}
+}
+
+func TestAnswersReadWhatWasWritten(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	want := map[string]answer{
+		"page a": {fetched: at, fresh: time.Hour, etag: `"x"`, lastModified: "Mon", page: 0xdeadbeef},
+		"page b": {fetched: at, absent: true},
+	}
+	text := encodeAnswers(want)
+	if got := decodeAnswers(text); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+	for n := range text {
+		decodeAnswers(text[:n]) // does not panic
+	}
+}
+
+// TestRelativeURLs compares the short way with that of package url.
+func TestRelativeURLs(t *testing.T) {
+	for _, page := range []string{"https://h.example/simple/demo/", "http://h.example:8080/a/b/simple/demo/", "https://h.example/", "https://h.example/x", "https://h.example/%41/simple/demo/", "http://h.example"} {
+		base, err := url.Parse(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"a.whl", "/a/b.whl", "../../files/a/b-1.0.whl", "../../../../../x.whl", "../a.whl", "./a.whl", "//other/a.whl", "a/../b.whl", "https://x/y", "a%20b.whl", "a b.whl", "", "..", "../..", "../.hidden", "a:b.whl", "?x", "a.whl?q"} {
+			want, err := base.Parse(path)
+			if err != nil || !isPlainPath(path) {
+				continue
+			}
+			if got, ok := below(base, path); ok && got != want.String() {
+				t.Errorf("%s on %s: got %s, want %s", path, page, got, want)
+			}
+		}
+	}
+	base, _ := url.Parse("https://h.example/simple/demo/")
+	for path, want := range map[string]string{"../../files/a.whl": "https://h.example/files/a.whl", "/a.whl": "https://h.example/a.whl", "a.whl": "https://h.example/simple/demo/a.whl"} {
+		if got, ok := below(base, path); !isPlainPath(path) || !ok || got != want {
+			t.Errorf("%s: got %s, %v", path, got, ok)
+		}
 	}
 }

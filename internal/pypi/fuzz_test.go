@@ -32,7 +32,7 @@ func checkPage(t *testing.T, p *rawPage) {
 			t.Fatal("releases are out of order")
 		}
 		for j, f := range r.Files() {
-			want := l.releases[i].files[j]
+			want := *l.releases[i].files[j]
 			want.Index = f.Index
 			if !want.Uploaded.IsZero() {
 				want.Uploaded = f.Uploaded // whole microseconds

@@ -286,11 +286,12 @@ func (s *scanner) digits() (n int) {
 	return n
 }
 
-// text reads a string, or consumes another value and says so.
+// text reads a string, which shares the input's bytes, or consumes another value
+// and says so.
 func (s *scanner) text() (string, bool) {
 	if s.peek() == '"' {
 		b := s.str()
-		return string(b), s.err == nil
+		return asString(b), s.err == nil
 	}
 	s.skip()
 	return "", false

@@ -112,6 +112,7 @@ func (c *Client) forget(f File) {
 // Flush writes what was learned, beside what others wrote meanwhile. Call it when
 // the client's work is done; without it nothing but time is lost.
 func (c *Client) Flush() {
+	c.flushAnswers()
 	k := &c.state.known
 	k.mu.Lock()
 	defer k.mu.Unlock()

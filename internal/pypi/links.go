@@ -116,7 +116,7 @@ func convertLinks(b []byte, contentType string, base *url.URL) ([]byte, error) {
 	var all listed
 	for i := range p.rows {
 		if r := &p.rows[i]; isDistribution(r.Name) && r.clean(base) {
-			all.files = append(all.files, r.File)
+			all.files = append(all.files, &r.File)
 		}
 	}
 	return encodePage("", p, listing{releases: []listed{all}}), nil

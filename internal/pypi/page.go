@@ -148,7 +148,7 @@ func (c *Client) cached(ctx context.Context, key string, at *url.URL, convert co
 	if c.Offline {
 		return c.kept(key, at)
 	}
-	last, known := c.readAnswer(key)
+	last, known := c.readAnswer(at, key)
 	now := time.Now()
 	if known && last.absent && last.isFresh(now) {
 		c.tell(at, "in the cache")
@@ -177,7 +177,7 @@ func (c *Client) kept(key string, at *url.URL) (*flatPage, error) {
 		c.tell(at, "in the cache")
 		return page, nil
 	}
-	if a, ok := c.readAnswer(key); ok && a.absent {
+	if a, ok := c.readAnswer(at, key); ok && a.absent {
 		return nil, notFound(at)
 	}
 	return nil, fmt.Errorf("%s: %w", transport.RedactURL(at), ErrOffline)
@@ -196,42 +196,74 @@ type asking struct {
 
 // ask asks the server, and keeps what it says.
 func (c *Client) ask(ctx context.Context, q asking) (*flatPage, error) {
-	key, at, now := q.key, q.at, q.now
-	b, resp, err := c.getAll(ctx, &c.state.counts.pages, at.String(), q.header, maxPage)
+	buf, _ := c.state.bodies.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+		*buf = make([]byte, 0, 64<<10)
+	}
+	b, resp, err := c.getAll(ctx, &c.state.counts.pages, q.at.String(), q.header, *buf, maxPage)
+	if cap(b) <= mostKept {
+		// No page shares the bytes of what it was made of.
+		defer func() {
+			if *buf = b[:0]; cap(b) > 0 {
+				c.state.bodies.Put(buf)
+			}
+		}()
+	}
 	switch {
 	case errors.Is(err, transport.ErrNotFound):
-		c.tell(at, "not found")
-		c.Cache.Delete("index", pageKey(key))
-		c.writeAnswer(key, answer{absent: true}, now, nil)
-		return nil, notFound(at)
+		c.tell(q.at, "not found")
+		c.Cache.Delete("index", pageKey(q.key))
+		c.noteAnswer(q.at, q.key, answer{absent: true}, q.now, nil)
+		return nil, notFound(q.at)
 	case err != nil:
 		return nil, err
 	case resp.StatusCode == http.StatusNotModified && q.page != nil:
-		c.tell(at, "not modified")
+		c.tell(q.at, "not modified")
 		c.state.counts.notModified.Add(1)
-		c.writeAnswer(key, q.last, now, resp.Header)
+		c.noteAnswer(q.at, q.key, q.last, q.now, resp.Header)
 		return q.page, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s: %w: the answer is %d %s", transport.RedactURL(at), ErrDamaged, resp.StatusCode, http.StatusText(resp.StatusCode))
+		return nil, fmt.Errorf("%s: %w: the answer is %d %s", transport.RedactURL(q.at), ErrDamaged, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
-	c.tell(at, "fetched")
+	c.tell(q.at, "fetched")
+	return c.keepPage(q, b, resp)
+}
+
+// mostKept bounds the memory that is kept for the next page.
+const mostKept = 8 << 20
+
+// keepPage makes a page of an answer and puts it into the cache. A cache that
+// cannot be written is no reason to stop.
+func (c *Client) keepPage(q asking, b []byte, resp *http.Response) (*flatPage, error) {
 	base := *resp.Request.URL
 	base.User = nil
 	flat, err := q.convert(b, resp.Header.Get("Content-Type"), &base)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", transport.RedactURL(at), ErrDamaged, err)
+		return nil, fmt.Errorf("%s: %w: %w", transport.RedactURL(q.at), ErrDamaged, err)
 	}
 	page, ok := decodePage(flat)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w: it cannot be encoded", transport.RedactURL(at), ErrDamaged)
+		return nil, fmt.Errorf("%s: %w: it cannot be encoded", transport.RedactURL(q.at), ErrDamaged)
 	}
-	if c.writeAnswer(key, answer{page: page.sum}, now, resp.Header) {
-		if err := c.Cache.Put("index", pageKey(key), flat); err != nil {
-			c.logf("%v", err)
+	if !c.noteAnswer(q.at, q.key, answer{page: page.sum}, q.now, resp.Header) {
+		return page, nil
+	}
+	if err := c.Cache.Put("index", pageKey(q.key), flat); err != nil {
+		c.logf("%v", err)
+		return page, nil
+	}
+	// Of a large page little is needed later: the cache holds the rest.
+	if len(flat) > largePage {
+		if kept, ok := c.openPage(q.key); ok && kept.sum == page.sum {
+			return kept, nil
 		}
 	}
 	return page, nil
 }
+
+// largePage is the size from which on a page does not stay in memory.
+const largePage = 64 << 10
 
 // readLocal reads a page from a folder of this machine: index.json or index.html
 // in it, or the file itself.

@@ -1,6 +1,7 @@
 package pypi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,7 +29,7 @@ type rawRow struct {
 	fragment bool // URL may hold a hash behind "#" (HTML only)
 }
 
-// parseJSON reads the JSON of PEP 691.
+// parseJSON reads the JSON of PEP 691. The page shares the bytes of b.
 func parseJSON(b []byte) (*rawPage, error) {
 	s := &scanner{b: b}
 	p := &rawPage{}
@@ -45,6 +46,7 @@ func parseJSON(b []byte) (*rawPage, error) {
 				return
 			}
 			seen = true
+			p.rows = make([]rawRow, 0, min(bytes.Count(b[s.i:], []byte(`"filename"`)), maxRows))
 			s.array(func() {
 				if len(p.rows) == maxRows {
 					s.fail(fmt.Sprintf("more than %d files", maxRows))

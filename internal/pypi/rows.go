@@ -19,7 +19,7 @@ type listing struct {
 
 type listed struct {
 	version python.Version
-	files   []File // in page order
+	files   []*File // of the page's rows, in their order
 }
 
 // list checks the rows of a page about a project. base is the URL that relative
@@ -42,7 +42,7 @@ func list(p *rawPage, name python.Name, base *url.URL) listing {
 			byText[key] = at
 			out.releases = append(out.releases, listed{version: version})
 		}
-		out.releases[at].files = append(out.releases[at].files, r.File)
+		out.releases[at].files = append(out.releases[at].files, &r.File)
 	}
 	out.sort()
 	return out
@@ -97,6 +97,11 @@ func versionOf(file string, project python.Name) (v python.Version, ok bool) {
 func (r *rawRow) clean(base *url.URL) bool {
 	if r.broken || r.Size < 0 {
 		return false
+	}
+	if !r.fragment && base.Scheme != "file" && isPlainPath(r.URL) {
+		if u, ok := below(base, r.URL); ok {
+			r.URL = u
+		}
 	}
 	if r.fragment || !isPlainURL(r.URL) {
 		u, err := base.Parse(r.URL)
@@ -162,6 +167,39 @@ func isPlainURL(s string) bool {
 		}
 	}
 	return true
+}
+
+// isPlainPath tells whether a URL is relative and made of names that need no second
+// look, as indexes write that are not at the root of a host.
+func isPlainPath(s string) bool {
+	for strings.HasPrefix(s, "../") {
+		s = s[3:]
+	}
+	return s != "" && !strings.HasPrefix(s, "//") && !strings.Contains(s, "/.") && s[0] != '.' &&
+		strings.IndexByte(s, ':') < 0 && isPlainURL("http://h/"+strings.TrimPrefix(s, "/"))
+}
+
+// below resolves a plain path against the URL of a page, ok false where that takes
+// more than to cut and to join.
+func below(base *url.URL, path string) (u string, ok bool) {
+	if base.RawPath != "" || base.Opaque != "" || base.User != nil || !isPlainURL("http://h"+base.Path) {
+		return "", false
+	}
+	folder := ""
+	if !strings.HasPrefix(path, "/") {
+		folder = base.Path[:strings.LastIndexByte(base.Path, '/')+1]
+		for strings.HasPrefix(path, "../") {
+			up := strings.LastIndexByte(strings.TrimSuffix(folder, "/"), '/')
+			if up < 0 {
+				return "", false
+			}
+			folder, path = folder[:up+1], path[3:]
+		}
+		if folder == "" {
+			return "", false
+		}
+	}
+	return base.Scheme + "://" + base.Host + folder + path, true
 }
 
 // digestLen is the length in hex of the digests we know.
