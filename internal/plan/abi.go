@@ -121,7 +121,7 @@ func (r *runtimer) libraries() (useless map[string]string, err error) {
 	if r.py.Loader == "" {
 		return nil, nil
 	}
-	n := &native{planner: r.planner, brought: map[need]int{}}
+	n := newNative(r.planner)
 	for n.rounds = 1; ; n.rounds++ {
 		if n.rounds > maxRounds {
 			return nil, failf("", "more than %d rounds of libraries that need libraries", maxRounds)
@@ -144,7 +144,7 @@ func (r *runtimer) libraries() (useless map[string]string, err error) {
 		}
 	}
 	if len(lacking) == 0 {
-		return nil, nil
+		return nil, n.layCache()
 	}
 	useless = map[string]string{}
 	for _, l := range n.laidELF() {
@@ -157,6 +157,9 @@ func (r *runtimer) libraries() (useless map[string]string, err error) {
 			return nil, failf("install the library in the development image", "%q needs %s, which neither the base nor the development image has%s",
 				k.l.file.Path, k.d.Name, problem(k.d))
 		}
+	}
+	if len(useless) == 0 {
+		return nil, n.layCache()
 	}
 	return useless, nil
 }

@@ -10,7 +10,8 @@ import (
 
 // cached makes the new image's loader find a library by its cache: one that the
 // development image finds by its own, by LD_LIBRARY_PATH, or by the run path of a
-// program that the base has otherwise. ok is false for a loader without a cache.
+// program that the base has otherwise. ok is false for a loader without a cache, and if the
+// cache of an earlier round has it already.
 func (n *native) cached(name string, d elfdeps.Dep) (ok bool) {
 	if n.now.loader.Cache() == "" {
 		return false
@@ -26,14 +27,14 @@ func (n *native) cached(name string, d elfdeps.Dep) (ok bool) {
 		self := dev.tree.ELF(dev.loader.Path())
 		found = []elfdeps.CacheEntry{{Name: name, Path: "/" + d.Path, Flags: elfdeps.CacheFlags(self)}}
 	}
-	came := false
 	for _, e := range found {
-		if !slices.Contains(n.entries, e) {
+		if n.since[e] == 0 {
 			n.entries = append(n.entries, e)
-			came = true
+			n.since[e] = n.rounds
 		}
+		ok = ok || n.since[e] == n.rounds // several files of this round may want it
 	}
-	return came
+	return ok
 }
 
 // newTree is the new image with its cache.

@@ -16,6 +16,11 @@ func (p *planner) native() error {
 		return nil // then nothing new is a package
 	}
 	n := newNative(p)
+	if len(n.laidELF()) == 0 {
+		if _, err := n.newSide(n.newTree(), p.in.Base.Python, p.in.LibraryPath); err != nil {
+			return p.noteErr // a broken loader is the base's own affair
+		}
+	}
 	// Each round brings at least one file, or is the last.
 	for n.rounds = 1; n.rounds <= maxRounds; n.rounds++ {
 		again, err := n.round()
@@ -75,14 +80,15 @@ type native struct {
 	// optional are globs on files that a package works without.
 	optional map[python.Name][]siteGlob
 	loads    loads
-	entries  []elfdeps.CacheEntry // that the new cache needs beside the base's
+	entries  []elfdeps.CacheEntry       // that the new cache needs beside the base's
+	since    map[elfdeps.CacheEntry]int // the round that brought an entry
 }
 
 func newNative(p *planner) *native {
 	return &native{
 		planner: p, brought: map[need]int{}, done: map[hintKey]bool{},
-		optional: map[python.Name][]siteGlob{},
-		loads:    loads{seen: map[string]bool{}, unknown: map[string][]string{}, leave: map[python.Name][]string{}},
+		optional: map[python.Name][]siteGlob{}, since: map[elfdeps.CacheEntry]int{},
+		loads: loads{seen: map[string]bool{}, unknown: map[string][]string{}, leave: map[python.Name][]string{}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/bytecode"
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 )
@@ -16,6 +17,8 @@ type Runtime struct {
 	Name     string    // "python 3.11.2"
 	Files    files.Set // at their paths in the new image; none of them is in the base
 	Reasons  map[string]Reason
+	From     map[string]string // path in the development image, where that is another
+	Stdlib   string            // the standard library in the new image
 	Trimmed  []Trimmed
 	Warnings []string
 }
@@ -140,6 +143,9 @@ func (r *runtimer) library() error {
 			r.trim(rule, f)
 			continue
 		}
+		if err := r.code(f); err != nil {
+			return err
+		}
 		if f.IsSymlink() {
 			if _, _, ok := r.dev.Lookup(f.Path); !ok {
 				r.warnf("%s: link %q to %q leads nowhere in the development image and is left out", r.name, f.Path, f.Link)
@@ -156,6 +162,36 @@ func (r *runtimer) library() error {
 		}
 	}
 	return nil
+}
+
+const whyCode = "byte code of the standard library"
+
+// code lays the byte code that the development image has for a module, made valid.
+func (r *runtimer) code(src *files.File) error {
+	at := r.codePath(src)
+	if at == "" {
+		return nil
+	}
+	at, err := r.settle(at, r.name)
+	if err != nil {
+		return err
+	}
+	if code := r.codeFrom(src.Path, src, at, r.name); code != nil {
+		r.lay(at, &laid{file: code, reason: Reason{Why: whyCode}})
+	}
+	return nil
+}
+
+// codePath is where the byte code of a module lies, "" for all else and if none is wanted.
+func (p *planner) codePath(src *files.File) string {
+	tag := p.cacheTag()
+	if p.in.Options.NoByteCode || tag == "" || !strings.HasSuffix(src.Path, ".py") {
+		return ""
+	}
+	if name := bytecode.Name(baseOf(src.Path), tag); name != "" {
+		return join(dirOf(src.Path), name)
+	}
+	return ""
 }
 
 func (r *runtimer) trim(rule string, f *files.File) {
@@ -187,7 +223,12 @@ func (r *runtimer) loader() error {
 
 // result takes together what was laid and is not in the base.
 func (r *runtimer) result() *Runtime {
-	out := &Runtime{Name: r.name, Reasons: map[string]Reason{}, Warnings: r.warnings}
+	out := &Runtime{Name: r.name, Reasons: map[string]Reason{}, From: map[string]string{}, Stdlib: r.stdlib.dir}
+	if at, err := r.settleDir(r.stdlib.dir, r.name); err == nil {
+		out.Stdlib = at
+	}
+	r.warnStale()
+	out.Warnings = r.warnings
 	out.Files = r.laidSet().Filter(func(f *files.File) bool { return !r.laid[f.Path].present })
 	for f := range out.Files.All() {
 		why := r.laid[f.Path].reason
@@ -196,6 +237,9 @@ func (r *runtimer) result() *Runtime {
 		}
 		if !f.Mode.IsDir() {
 			out.Reasons[f.Path] = why
+		}
+		if from := r.laid[f.Path].from; from != "" && from != f.Path {
+			out.From[f.Path] = from
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(r.left)) {
@@ -218,13 +262,40 @@ func (p *planner) layRuntime() error {
 		p.warnf("%s", w)
 	}
 	for f := range p.in.Runtime.Files.All() {
-		l := p.laid[f.Path]
-		if l != nil && !l.present {
-			continue
-		}
-		// A pick whose file is the same finds it present.
-		p.lay(f.Path, &laid{file: f, runtime: true, present: l != nil, reason: p.in.Runtime.Reasons[f.Path]})
+		p.layRuntimeFile(f, p.in.Runtime.Reasons[f.Path])
 	}
+	for f := range p.in.Runtime.Files.Under(p.in.Runtime.Stdlib) {
+		if err := p.compileRuntime(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *planner) layRuntimeFile(f *files.File, why Reason) {
+	l := p.laid[f.Path]
+	if l != nil && !l.present {
+		return
+	}
+	// A pick whose file is the same finds it present.
+	p.lay(f.Path, &laid{file: f, runtime: true, native: true, present: l != nil, reason: why, from: p.in.Runtime.From[f.Path]})
+}
+
+// compileRuntime lays what was compiled for a module of the standard library that has no
+// byte code in the development image, or asks for it.
+func (p *planner) compileRuntime(src *files.File) error {
+	at := p.codePath(src)
+	if at == "" || p.excluded(at) {
+		return nil
+	}
+	if _, ok := p.in.Runtime.Files.Get(at); ok {
+		return nil
+	}
+	if code, ok := p.in.Code.Get(at); ok {
+		p.layRuntimeFile(beside(src, code, at), Reason{Owner: p.in.Runtime.Name, Why: whyCode})
+		return nil
+	}
+	p.uncompiled = append(p.uncompiled, Uncompiled{Owner: p.in.Runtime.Name, Source: src, Path: at})
 	return nil
 }
 
@@ -244,10 +315,15 @@ func (p *planner) runtimeLayer() []Layer {
 	if p.in.Runtime == nil {
 		return nil
 	}
+	// What is laid over one of its files does not change this layer: it depends on the two
+	// images alone.
 	b := p.newLayer(p.in.Runtime.Name)
-	for f := range p.laidSet().All() {
-		if l := p.laid[f.Path]; l.runtime {
-			b.add(l.file, l.reason)
+	for f := range p.in.Runtime.Files.All() {
+		b.add(f, p.in.Runtime.Reasons[f.Path])
+	}
+	for f := range p.laidSet().Under(p.in.Runtime.Stdlib) {
+		if _, ok := p.in.Runtime.Files.Get(f.Path); !ok && p.laid[f.Path].runtime {
+			b.add(f, Reason{Owner: p.in.Runtime.Name, Why: whyCode})
 		}
 	}
 	b.comment = "the base has no Python"
