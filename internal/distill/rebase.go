@@ -232,7 +232,7 @@ func (v *rebased) check(c *configured) error {
 	if err != nil {
 		return err
 	}
-	if err := v.join(c, joined); err != nil {
+	if err := v.join(c, joined, oldBase, tree); err != nil {
 		return err
 	}
 	tree = tree.Merge(c.merged)
@@ -250,14 +250,23 @@ func (v *rebased) check(c *configured) error {
 
 // join makes the layer of files that are the base's with something added, old
 // being what it holds for the old base.
-func (v *rebased) join(c *configured, old files.Set) error {
+func (v *rebased) join(c *configured, old, oldBase, tree files.Set) error {
+	var list []*files.File
 	for f := range old.All() {
 		if f.Mode.IsDir() || f.Path == passwdFile || f.Path == groupFile {
-			continue
+			continue // accounts are made anew from what was asked for
 		}
-		return unsupportedf("build the image for the new base: distill --from IMAGE --onto BASE",
-			"%s: %q is joined with a file of the old base, which can't be done anew", v.platform, f.Path)
+		g, ok, err := plan.Rejoin(f, oldBase, v.base.Files, tree)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return unsupportedf("build the image for the new base: distill --from IMAGE --onto BASE",
+				"%s: %q is joined with a file of the old base, which can't be done anew", v.platform, f.Path)
+		}
+		list = append(list, g)
 	}
+	c.merged = c.merged.Merge(files.NewSet(list))
 	if l, ok := plan.MergedLayer(v.base.Files, c.merged); ok {
 		v.merged = append(v.merged, l)
 	}

@@ -144,6 +144,10 @@ func readCase(t *testing.T, text string) Input {
 			in.Dev = readTree(t, s.text)
 		case "base":
 			in.Base = readTree(t, s.text)
+		case "app":
+			in.App = readTree(t, s.text).Files
+		case "merged":
+			in.Merged = readTree(t, s.text).Files
 		case "code":
 			in.Code = readTree(t, s.text).Files
 		case "wheel":
