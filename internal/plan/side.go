@@ -143,7 +143,9 @@ func (n *native) devSide() *side {
 	if n.in.Dev == nil || n.in.Dev.Python == nil {
 		return nil
 	}
-	s, err := n.newSide(n.planner.dev.Merge(n.laidSet()), n.in.Dev.Python, n.in.DevLibraryPath)
+	// The new cache names what came along, that of the development image all.
+	set := n.laidSet().Filter(func(f *files.File) bool { return baseOf(f.Path) != "ld.so.cache" })
+	s, err := n.newSide(n.planner.dev.Merge(set), n.in.Dev.Python, n.in.DevLibraryPath)
 	if err != nil {
 		n.warnf("libraries of the development image: %v", err)
 		return nil
