@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,8 @@ type state struct {
 	links     flights[*linkSet]
 	known     packs
 	answers   answerPacks
-	bodies    sync.Pool    // *[]byte, of pages that were read
+	pieces    sync.Pool    // *piece
+	workshop  chan []byte  // memory for one page each; how many are converted at once
 	open      atomic.Int32 // pages of which the cache's file is open
 	spoiled   atomic.Bool
 }
@@ -78,6 +80,10 @@ func (c *Client) init() error {
 		}
 		s.http = transport.Client(rt)
 		s.slots = make(chan struct{}, maxRequests)
+		s.workshop = make(chan []byte, runtime.GOMAXPROCS(0))
+		for range cap(s.workshop) {
+			s.workshop <- nil
+		}
 		s.retry.OnRetry = func(err error) {
 			s.counts.retries.Add(1)
 			c.logf("trying again: %v", err)
@@ -232,26 +238,31 @@ func (b *slotBody) Close() error {
 	return err
 }
 
-// getAll reads a whole answer of at most limit bytes into memory, that of buf if
-// it is enough, with retries. The response's body is closed.
-func (c *Client) getAll(ctx context.Context, count *atomic.Int64, rawURL string, header http.Header, buf []byte, limit int64) (b []byte, resp *http.Response, err error) {
+// getAll reads a whole answer of at most limit bytes into memory, with retries.
+// The response's body is closed.
+func (c *Client) getAll(ctx context.Context, count *atomic.Int64, rawURL string, header http.Header, limit int64) (b []byte, resp *http.Response, err error) {
+	resp, err = c.get(ctx, count, rawURL, header, func(r *http.Response) error {
+		var err error
+		b, err = readLimited(r.Body, limit, r.ContentLength)
+		return err
+	})
+	return b, resp, err
+}
+
+// get asks with retries, and has each answer read. Its body is closed.
+func (c *Client) get(ctx context.Context, count *atomic.Int64, rawURL string, header http.Header, read func(*http.Response) error) (resp *http.Response, err error) {
 	err = c.state.retry.Run(ctx, func(int) error {
 		var err error
 		if resp, err = c.send(ctx, count, rawURL, header); err != nil {
 			return err
 		}
 		defer resp.Body.Close()
-		if buf == nil {
-			b, err = readLimited(resp.Body, limit, resp.ContentLength)
-		} else {
-			b, err = readInto(buf[:0], resp.Body, limit)
-		}
-		return err
+		return read(resp)
 	})
 	if err != nil {
-		return nil, nil, describeTooLarge(rawURL, err)
+		return nil, describeTooLarge(rawURL, err)
 	}
-	return b, resp, nil
+	return resp, nil
 }
 
 // tooLarge is an answer over a limit.
@@ -273,11 +284,7 @@ func readLimited(r io.Reader, limit, hint int64) ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	// The hint is the server's word: it is believed for a megabyte.
-	return readInto(make([]byte, 0, min(max(hint, 512), 1<<20)+1), r, limit)
-}
-
-// readInto appends up to limit bytes to b, which is empty.
-func readInto(b []byte, r io.Reader, limit int64) ([]byte, error) {
+	b := make([]byte, 0, min(max(hint, 512), 1<<20)+1)
 	for {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]

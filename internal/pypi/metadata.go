@@ -140,7 +140,7 @@ func (c *Client) offeredMetadata(ctx context.Context, f File) ([]byte, error) {
 	if u.RawPath != "" {
 		u.RawPath += ".metadata"
 	}
-	b, resp, err := c.getAll(ctx, &c.state.counts.metadata, u.String(), nil, nil, maxMetadata)
+	b, resp, err := c.getAll(ctx, &c.state.counts.metadata, u.String(), nil, maxMetadata)
 	if err != nil {
 		return nil, err
 	}

@@ -196,20 +196,9 @@ type asking struct {
 
 // ask asks the server, and keeps what it says.
 func (c *Client) ask(ctx context.Context, q asking) (*flatPage, error) {
-	buf, _ := c.state.bodies.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-		*buf = make([]byte, 0, 64<<10)
-	}
-	b, resp, err := c.getAll(ctx, &c.state.counts.pages, q.at.String(), q.header, *buf, maxPage)
-	if cap(b) <= mostKept {
-		// No page shares the bytes of what it was made of.
-		defer func() {
-			if *buf = b[:0]; cap(b) > 0 {
-				c.state.bodies.Put(buf)
-			}
-		}()
-	}
+	body := &pieces{pool: &c.state.pieces}
+	defer body.free()
+	resp, err := c.get(ctx, &c.state.counts.pages, q.at.String(), q.header, func(r *http.Response) error { return body.read(r.Body, maxPage) })
 	switch {
 	case errors.Is(err, transport.ErrNotFound):
 		c.tell(q.at, "not found")
@@ -227,18 +216,15 @@ func (c *Client) ask(ctx context.Context, q asking) (*flatPage, error) {
 		return nil, fmt.Errorf("%s: %w: the answer is %d %s", transport.RedactURL(q.at), ErrDamaged, resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	c.tell(q.at, "fetched")
-	return c.keepPage(q, b, resp)
+	return c.keepPage(q, body, resp)
 }
-
-// mostKept bounds the memory that is kept for the next page.
-const mostKept = 8 << 20
 
 // keepPage makes a page of an answer and puts it into the cache. A cache that
 // cannot be written is no reason to stop.
-func (c *Client) keepPage(q asking, b []byte, resp *http.Response) (*flatPage, error) {
+func (c *Client) keepPage(q asking, body *pieces, resp *http.Response) (*flatPage, error) {
 	base := *resp.Request.URL
 	base.User = nil
-	flat, err := q.convert(b, resp.Header.Get("Content-Type"), &base)
+	flat, err := c.convert(q, body, resp.Header.Get("Content-Type"), &base)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", transport.RedactURL(q.at), ErrDamaged, err)
 	}
@@ -260,6 +246,14 @@ func (c *Client) keepPage(q asking, b []byte, resp *http.Response) (*flatPage, e
 		}
 	}
 	return page, nil
+}
+
+// convert makes the flat form of a page, of a few at once: it takes processors and
+// memory, not time of waiting.
+func (c *Client) convert(q asking, body *pieces, contentType string, base *url.URL) ([]byte, error) {
+	text := body.join((<-c.state.workshop)[:0])
+	defer func() { c.state.workshop <- text }() // no page shares the bytes of what it was made of
+	return q.convert(text, contentType, base)
 }
 
 // largePage is the size from which on a page does not stay in memory.

@@ -156,11 +156,20 @@ func isPlainURL(s string) bool {
 			return false
 		}
 	}
-	if rest == "" || rest[0] == '/' || strings.Contains(rest, "/../") || strings.Contains(rest, "/./") {
-		return false
+	host, path, _ := strings.Cut(rest, "/")
+	if name, port, ok := strings.Cut(host, ":"); ok {
+		if port == "" || strings.Trim(port, "0123456789") != "" {
+			return false
+		}
+		host = name
 	}
-	for i := range len(rest) {
-		switch c := rest[i]; {
+	return host != "" && isPlain(host) && isPlain(path) && !strings.Contains(rest, "/../") && !strings.Contains(rest, "/./")
+}
+
+// isPlain tells whether all characters of a part of a URL stand for themselves.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', 'A' <= c && c <= 'Z', c == '/', c == '.', c == '-', c == '_', c == '+', c == '!', c == '~':
 		default:
 			return false
