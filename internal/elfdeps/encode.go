@@ -45,6 +45,7 @@ func (i *Info) Encode() []byte {
 	e.list(i.VerDef)
 	e.list(i.DlopenNotes)
 	e.list(i.LibNames)
+	e.str(string(i.Strip))
 	if l := i.Loader; l != nil {
 		e.str(l.Family)
 		e.list(l.SystemDirs)
@@ -82,6 +83,9 @@ func Decode(b []byte) (*Info, error) {
 		i.VerNeed = append(i.VerNeed, VersionNeed{Lib: d.str(), Versions: d.list()})
 	}
 	i.VerDef, i.DlopenNotes, i.LibNames = d.list(), d.list(), d.list()
+	if s := d.str(); s != "" {
+		i.Strip = []byte(s)
+	}
 	if flags&(1<<16) != 0 {
 		i.Loader = &LoaderFacts{Family: d.str(), SystemDirs: d.list(), Cache: d.str(), PathFile: d.str()}
 	}

@@ -55,6 +55,10 @@ type Info struct {
 	DlopenNotes []string // JSON texts of .note.dlopen (systemd, ELF_DLOPEN_METADATA)
 	LibNames    []string // "lib*.so*" strings of a file that imports dlopen, sorted
 
+	// Strip says how the file gets smaller, as package elfstrip writes it; nil if it
+	// does not, or if nobody asked.
+	Strip []byte
+
 	// Version is the C library's own version in its library or loader file
 	// ("2.36", "1.2.5"), else "".
 	Version string

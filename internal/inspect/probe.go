@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
+	"github.com/r-seed-1713b764/distill/internal/elfstrip"
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-7"
+const probeVersion = "inspect-8"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -188,6 +189,13 @@ func (probe) Note(name string, size int64, r io.ReaderAt) ([]byte, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		strip, err := elfstrip.Find(r, size)
+		if err != nil {
+			return nil, err
+		}
+		if strip != nil {
+			i.Strip = strip.Encode()
 		}
 		return i.Encode(), nil
 	}

@@ -164,6 +164,7 @@ func Make(in Input) (*Plan, error) {
 		p.links,     // no link leads nowhere
 		p.native,    // libraries that all these need
 		p.ownership, // records of whose files these are
+		p.strip,     // no symbols in libraries
 	} {
 		if err := step(); err != nil {
 			return nil, err

@@ -18,15 +18,22 @@ import (
 // A wheel's own list stays if nothing of the wheel stayed behind.
 func (p *planner) records() error {
 	for _, pk := range p.picks {
-		if pk.Wheel != nil && !pk.short {
+		list, err := p.willStrip(pk.files)
+		if err != nil {
+			return err
+		}
+		if pk.Wheel != nil && !pk.short && list == nil {
 			continue
+		}
+		if list == nil {
+			list = pk.files
 		}
 		i := slices.IndexFunc(pk.files, p.isRecord(pk))
 		if i < 0 {
 			continue
 		}
 		old := pk.files[i]
-		content := recordText(pk.files, old.Path)
+		content := recordText(list, old.Path)
 		if baseOf(old.Path) == "installed-files.txt" {
 			content = installedText(pk.files, old.Path)
 		}
@@ -59,7 +66,8 @@ func (p *planner) isRecord(pk *pick) func(f *files.File) bool {
 
 // recordText is RECORD as installers write it (PEP 376, PEP 627): paths relative
 // to the directory that the dist-info lies in, in order. Byte code is listed without
-// a digest, as by pip, since who runs Python may make it anew.
+// a digest, as by pip, since who runs Python may make it anew; so are files whose content
+// is made while it is written.
 func recordText(list []*files.File, record string) []byte {
 	site := dirOf(dirOf(record))
 	var b bytes.Buffer
