@@ -19,4 +19,10 @@ func rules() []Rule {
 }
 
 // Rules returns all rules, for documentation and SARIF.
-func Rules() []Rule { return append(rules(), expired) }
+func Rules() []Rule {
+	out := append(rules(), expired)
+	for _, r := range verifyRules() {
+		out = append(out, r.Rule)
+	}
+	return out
+}

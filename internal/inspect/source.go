@@ -2,8 +2,10 @@ package inspect
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"path"
+	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/pysource"
@@ -86,4 +88,36 @@ type wholeContent struct{ b []byte }
 func (w *wholeContent) Write(p []byte) (int, error) {
 	w.b = p
 	return len(p), nil
+}
+
+// FirstLine returns what stands behind "#!" in the first line of a script, as the probe
+// noted it or as its content says if that is at hand. ok is false for all else.
+func FirstLine(f *files.File) (line string, ok bool) {
+	text := f.Note
+	if len(text) == 0 && f.Size > 0 && f.Size <= maxScript && f.IsRegular() {
+		text, _ = f.ReadAll(maxScript)
+	}
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	rest, ok := bytes.CutPrefix(first, []byte("#!"))
+	return string(bytes.TrimSpace(rest)), ok
+}
+
+// ArchivedModules are the top-level modules of the zipped eggs on sys.path, by the path
+// of the egg; an archive that is not known is not in it.
+func (e *Environment) ArchivedModules() map[string][]string {
+	if e.Python == nil {
+		return nil
+	}
+	out := map[string][]string{}
+	for _, p := range e.Python.SysPath {
+		f, _, ok := e.Files.Lookup(p)
+		if !ok || len(f.Note) == 0 || f.Note[0] != noteEgg {
+			continue
+		}
+		var n eggNote
+		if json.Unmarshal(f.Note[1:], &n) == nil && n["top_level.txt"] != "" {
+			out[p] = strings.Fields(n["top_level.txt"])
+		}
+	}
+	return out
 }

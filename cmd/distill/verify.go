@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/r-seed-1713b764/distill/internal/audit"
+	"github.com/r-seed-1713b764/distill/internal/distill"
+)
+
+func newVerify(a *app) *cobra.Command {
+	var o distill.VerifyOptions
+	c := &cobra.Command{
+		Use:   "verify IMAGE",
+		Short: "Tell whether an image will run: imports, libraries, links, lists of files, requirements",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("distill verify IMAGE", "verify takes one image, not %d", len(args))
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.Platforms, "platform", nil, "`PLATFORMS` to look at (default: all)")
+	f.StringArrayVar(&o.Ignore, "ignore", nil, "accept the finding `ID[:REASON][:UNTIL]` (rule, or rule/package; until 2026-12-31; repeatable)")
+	var sarif, insecure bool
+	f.BoolVar(&sarif, "sarif", false, "write the findings to stdout as SARIF 2.1.0")
+	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return args }}, nil)
+		if err != nil {
+			return err
+		}
+		if sarif && a.output.json {
+			return usagef("", "--sarif and --json exclude each other")
+		}
+		if o.Today, err = today(a.environ); err != nil {
+			return err
+		}
+		o.Image = args[0]
+		res, err := distill.Verify(c.Context(), h, o)
+		if err != nil {
+			return fail(c.Context(), err)
+		}
+		a.progress.close()
+		if err := a.writeVerify(res, sarif); err != nil {
+			return err
+		}
+		if res.Failing > 0 {
+			return &found{count(res.Failing, "finding") + " in " + res.Subject}
+		}
+		return nil
+	}
+	return c
+}
+
+// writeVerify writes the findings to stdout.
+func (a *app) writeVerify(res *distill.VerifyResult, sarif bool) error {
+	switch {
+	case sarif:
+		text, err := audit.SARIF(version(), res.Findings, res.Ignored)
+		if err != nil {
+			return err
+		}
+		_, err = a.stdout.Write(text)
+		return err
+	case a.output.json:
+		e := json.NewEncoder(a.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(res)
+	case !a.output.quiet || res.Failing > 0:
+		printVerify(a.stdout, res, a.output.verbose)
+	}
+	return nil
+}
+
+// printVerify shows a line about what was judged and a paragraph for each finding; those
+// that are merely worth knowing only if asked for.
+func printVerify(w io.Writer, res *distill.VerifyResult, all bool) {
+	warnings, notes := 0, 0
+	for i := range res.Findings {
+		switch x := &res.Findings[i]; {
+		case x.Severity.AtLeast(audit.High):
+		case x.Severity == audit.Low:
+			notes++
+		default:
+			warnings++
+		}
+	}
+	fmt.Fprintf(w, "%s: %s on %s: %s, %s, %s", cell(res.Subject), count(res.Packages, "package"), cell(strings.Join(res.Platforms, " and ")),
+		count(res.Failing, "error"), count(warnings, "warning"), count(notes, "note"))
+	if n := len(res.Ignored); n > 0 {
+		fmt.Fprintf(w, ", %d ignored", n)
+	}
+	if notes > 0 && !all {
+		fmt.Fprint(w, " (-v shows notes)")
+	}
+	fmt.Fprintln(w)
+	for i := range res.Findings {
+		if x := &res.Findings[i]; all || x.Severity != audit.Low {
+			printFinding(w, x, len(res.Platforms))
+		}
+	}
+}
