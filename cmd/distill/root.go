@@ -32,7 +32,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetVersionTemplate("distill {{.Version}}\n")
-	root.AddCommand(newBuild(a), newLock(a), newInspect(a), newExplain(a), newAudit(a), newDiff(a), newRebase(a), newCache(a))
+	root.AddCommand(newBuild(a), newLock(a), newInspect(a), newExplain(a), newAudit(a), newDiff(a), newVerify(a), newRebase(a), newCache(a))
 	for _, c := range append(root.Commands(), root) {
 		c.SilenceErrors, c.SilenceUsage = true, true
 		c.Flags().SortFlags = false
@@ -53,7 +53,7 @@ func version() string {
 // comingCommands and comingFlags are part of the command line that later
 // versions fill: naming them beats "unknown".
 var (
-	comingCommands = []string{"verify", "bundle"}
+	comingCommands = []string{"bundle"}
 	comingFlags    = []string{
 		"build-engine", "wheel-cache", "compile", "sbom", "provenance",
 		"sign-key", "attest-in-index", "mirror", "report",
