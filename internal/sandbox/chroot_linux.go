@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -55,7 +56,7 @@ func (e *chroot) Run(ctx context.Context, root string, c Command) error {
 		defer p.root.Close()
 		defer p.clean()
 		if err := p.prepare(j); err != nil {
-			return err
+			return fmt.Errorf("sandbox engine chroot: preparing the root: %w", err)
 		}
 		err = supervise(ctx, e.Name(), j, c, &syscall.SysProcAttr{Setsid: true})
 		if e := p.bringBack(j.Mounts); err == nil {
@@ -130,6 +131,9 @@ func inRoot(name string) string { return strings.TrimPrefix(path.Clean("/"+name)
 // folder makes a folder, and those above it, if it is missing.
 func (p *prepared) folder(name string) error {
 	at := ""
+	if inRoot(name) == "" {
+		return nil
+	}
 	for part := range strings.SplitSeq(inRoot(name), "/") {
 		at = path.Join(at, part)
 		err := p.root.Mkdir(at, 0o755)
@@ -145,7 +149,7 @@ func (p *prepared) folder(name string) error {
 
 // owned makes a folder for the command alone, or gives one that is there to it.
 func (p *prepared) owned(name string) error {
-	if err := p.folder(name); err != nil {
+	if err := p.folder(name); err != nil || inRoot(name) == "" {
 		return err
 	}
 	return p.root.Chown(inRoot(name), p.user, p.user)

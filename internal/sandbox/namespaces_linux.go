@@ -138,28 +138,6 @@ func newJob(root string, c Command) (*job, error) {
 	return j, nil
 }
 
-// sandboxHome is an empty folder inside.
-const sandboxHome = "/tmp/home"
-
-// withDefaults adds the variables that every program may count on.
-func withDefaults(env []string) []string {
-	out := []string{}
-	has := map[string]bool{}
-	for _, v := range env {
-		name, _, ok := strings.Cut(v, "=")
-		if ok && name != "" && !strings.Contains(v, "\x00") {
-			out = append(out, v)
-			has[name] = true
-		}
-	}
-	for _, d := range [][2]string{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", sandboxHome}, {"LANG", "C.UTF-8"}} {
-		if !has[d[0]] {
-			out = append(out, d[0]+"="+d[1])
-		}
-	}
-	return out
-}
-
 func kernelAtLeast(major, minor int) bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -247,13 +225,6 @@ func supervise(outer context.Context, engine string, j *job, c Command, attr *sy
 	}
 }
 
-func onlyWriter(w io.Writer) io.Writer {
-	if w == nil {
-		return nil
-	}
-	return struct{ io.Writer }{w}
-}
-
 // result is what a report means for the caller.
 func (r report) result(engine string, l Limits) error {
 	if r.Step != "" {
@@ -270,35 +241,7 @@ func (r report) result(engine string, l Limits) error {
 	e := &ExitError{Code: s.ExitStatus(), Limit: r.Limit, Bound: l.bound(r.Limit)}
 	if s.Signaled() {
 		e.Code = 128 + int(s.Signal())
-		e.Signal = unix.SignalName(s.Signal())
+		e.Signal = signalName(s.Signal())
 	}
 	return e
-}
-
-// The names of limits in an ExitError.
-const (
-	limitTime      = "time"
-	limitMemory    = "memory"
-	limitProcesses = "processes"
-	limitDisk      = "disk"
-)
-
-func (l Limits) bound(limit string) string {
-	switch limit {
-	case limitTime:
-		return l.Time.String()
-	case limitMemory:
-		return sizeText(l.Memory)
-	case limitDisk:
-		return sizeText(l.Disk)
-	case limitProcesses:
-		return fmt.Sprint(l.Processes)
-	default:
-		return ""
-	}
-}
-
-func sizeText(n int64) string {
-	const mib = 1 << 20
-	return fmt.Sprintf("%d MiB", (n+mib-1)/mib)
 }

@@ -179,3 +179,61 @@ func Open(ctx context.Context, name string) (Engine, error) {
 	none.Text = strings.Join(why, "; ")
 	return nil, none
 }
+
+// The names of limits in an ExitError.
+const (
+	limitTime      = "time"
+	limitMemory    = "memory"
+	limitProcesses = "processes"
+	limitDisk      = "disk"
+)
+
+func (l Limits) bound(limit string) string {
+	switch limit {
+	case limitTime:
+		return l.Time.String()
+	case limitMemory:
+		return sizeText(l.Memory)
+	case limitDisk:
+		return sizeText(l.Disk)
+	case limitProcesses:
+		return fmt.Sprint(l.Processes)
+	default:
+		return ""
+	}
+}
+
+func sizeText(n int64) string {
+	const mib = 1 << 20
+	return fmt.Sprintf("%d MiB", (n+mib-1)/mib)
+}
+
+// onlyWriter hides what a writer is: a program that got a terminal could write input to it.
+func onlyWriter(w io.Writer) io.Writer {
+	if w == nil {
+		return nil
+	}
+	return struct{ io.Writer }{w}
+}
+
+// sandboxHome is an empty folder inside.
+const sandboxHome = "/tmp/home"
+
+// withDefaults adds the variables that every program may count on.
+func withDefaults(env []string) []string {
+	out := []string{}
+	has := map[string]bool{}
+	for _, v := range env {
+		name, _, ok := strings.Cut(v, "=")
+		if ok && name != "" && !strings.Contains(v, "\x00") {
+			out = append(out, v)
+			has[name] = true
+		}
+	}
+	for _, d := range [][2]string{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", sandboxHome}, {"LANG", "C.UTF-8"}} {
+		if !has[d[0]] {
+			out = append(out, d[0]+"="+d[1])
+		}
+	}
+	return out
+}

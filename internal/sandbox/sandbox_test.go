@@ -328,6 +328,46 @@ func TestEmulated(t *testing.T) {
 	}
 }
 
+func TestPodman(t *testing.T) {
+	if os.Getenv("DISTILL_E2E") == "" {
+		t.Skip("starts containers: set DISTILL_E2E=1")
+	}
+	e := engineFor(t, "podman")
+	root := rootFor(t, e, "amd64")
+	in, made := t.TempDir(), t.TempDir()
+	os.WriteFile(filepath.Join(in, "given"), []byte("given"), 0o644)
+	os.Chmod(in, 0o755)
+	mounts := []Mount{{Host: in, Path: "/mnt/in", ReadOnly: true}, {Host: made, Path: "/mnt/out"}}
+	t.Setenv("TOKEN", "hunter2hunter2")
+	for _, c := range []struct{ args, out, err string }{
+		{"print a", "a\n", ""},
+		{"exit 7", "", "exit code 7"},
+		{"read /mnt/in/given", "given", ""},
+		{"write /mnt/in/x", "open /mnt/in/x: read-only file system\n", "exit code 3"},
+		{"write /mnt/out/x", "", ""},
+		{"write /etc/name", "", ""},
+		{"dial tcp 1.1.1.1:80", "dial tcp 1.1.1.1:80: connect: network is unreachable\n", "exit code 3"},
+		{"stubborn", "", "stopped: over its limit of time (5s)"},
+	} {
+		out, err := run(t, e, root, Command{Mounts: mounts, Limits: Limits{Time: 5 * time.Second}}, strings.Fields(c.args)...)
+		if out != c.out || errText(err) != c.err {
+			t.Errorf("%s: %q, %v", c.args, out, err)
+		}
+	}
+	if out, _ := run(t, e, root, Command{Mounts: mounts}, "env"); strings.Contains(out, "hunter2") {
+		t.Errorf("it sees the caller's environment: %s", out)
+	}
+	if text, _ := os.ReadFile(filepath.Join(root, "etc/name")); string(text) != "image" {
+		t.Error("the root was changed")
+	}
+	if _, err := os.Stat(filepath.Join(made, "x")); err != nil {
+		t.Error(err)
+	}
+	if out, err := run(t, e, rootFor(t, e, "arm64"), Command{Platform: "linux/arm64"}, "print", "a"); out != "a\n" {
+		t.Logf("emulated: %q, %v", out, err)
+	}
+}
+
 func TestRunIsSafeForSeveralGoroutines(t *testing.T) {
 	e := engineFor(t, "namespaces")
 	root := rootFor(t, e, "amd64")
