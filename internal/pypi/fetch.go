@@ -32,6 +32,7 @@ type state struct {
 	known     packs
 	answers   answerPacks
 	pieces    sync.Pool    // *piece
+	tails     sync.Pool    // *[]byte, for the tails of wheels
 	workshop  chan []byte  // memory for one page each; how many are converted at once
 	open      atomic.Int32 // pages of which the cache's file is open
 	spoiled   atomic.Bool

@@ -131,6 +131,12 @@ const demoCore = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Dist
 // which stand pad bytes that do not compress.
 func makeWheel(t *testing.T, metadata string, pad int) []byte {
 	t.Helper()
+	return makeWheelNamed(t, "demo-1.0", metadata, pad)
+}
+
+// makeWheelNamed is makeWheel for another version.
+func makeWheelNamed(t *testing.T, root, metadata string, pad int) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	record := ""
@@ -148,10 +154,10 @@ func makeWheel(t *testing.T, metadata string, pad int) []byte {
 		noise[i] = byte(i*7 + i>>8*13)
 	}
 	add("demo/data.bin", noise)
-	add("demo-1.0.dist-info/METADATA", []byte(metadata))
-	add("demo-1.0.dist-info/WHEEL", []byte("Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"))
-	record += "demo-1.0.dist-info/RECORD,,\n"
-	add("demo-1.0.dist-info/RECORD", []byte(record))
+	add(root+".dist-info/METADATA", []byte(metadata))
+	add(root+".dist-info/WHEEL", []byte("Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"))
+	record += root + ".dist-info/RECORD,,\n"
+	add(root+".dist-info/RECORD", []byte(record))
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

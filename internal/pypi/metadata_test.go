@@ -335,3 +335,38 @@ func TestFlushKeepsWhatOthersWrote(t *testing.T) {
 		t.Error("the other one was forgotten")
 	}
 }
+
+// TestTailsOfWheelsDoNotMix reads parts of many wheels at once with one client,
+// which uses the memory of each again.
+func TestTailsOfWheelsDoNotMix(t *testing.T) {
+	ix := newIndex(t)
+	var rows []string
+	for i := range 40 {
+		name := fmt.Sprintf("demo-%d.0-py3-none-any.whl", i)
+		text := strings.Replace(demoMetadata, "1.0", fmt.Sprintf("%d.0", i), 1)
+		ix.files["/files/"+name] = makeWheelNamed(t, fmt.Sprintf("demo-%d.0", i), text, 200<<10)
+		rows = append(rows, fmt.Sprintf(`{"filename":%q,"url":"../../files/%s","hashes":{"sha256":"%064x"},"size":%d}`, name, name, i, len(ix.files["/files/"+name])))
+	}
+	ix.page("demo", jsonType, `{"files":[`+strings.Join(rows, ",")+`]}`)
+	c := clientWith(t, testCache(t), ix.simple())
+	p, err := c.Project(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		var wait sync.WaitGroup
+		for _, f := range p.Files() {
+			wait.Go(func() {
+				m, err := c.Metadata(t.Context(), f)
+				version := strings.Split(f.Name, "-")[1]
+				if err != nil || header(m.Core, "Version") != version {
+					t.Errorf("%s: got %q, %v", f.Name, m.Core, err)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	if s := c.Stats(); s.Ranges != 40 || s.Wholes != 0 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -32,8 +32,10 @@ func tailSize(size int64) int64 {
 	if size <= 0 {
 		return 128 << 10
 	}
-	return min(max(size/16, 64<<10), 256<<10)
+	return min(max(size/16, 64<<10), largestTail)
 }
+
+const largestTail = 256 << 10
 
 // rangedMetadata reads METADATA out of a remote wheel. Whatever is odd about the
 // parts (no ranges, wrong ranges, no archive) ends in fetching the whole file,
@@ -43,6 +45,7 @@ func (c *Client) rangedMetadata(ctx context.Context, f File) ([]byte, error) {
 	if f.Size == 0 || f.Size > wholeBelow {
 		r := &remote{c: c, ctx: ctx, f: f, size: f.Size}
 		b, err := r.metadata()
+		r.free()
 		switch {
 		case err == nil:
 			return b, nil
@@ -71,8 +74,9 @@ type remote struct {
 	ctx   context.Context //nolint:containedctx // an io.ReaderAt has no other way to get it
 	f     File
 	size  int64
-	tail  []byte // the last bytes of the file
-	at    int64  // of the window
+	tail  []byte  // the last bytes of the file
+	lent  *[]byte // the memory of the first tail, which is used again
+	at    int64   // of the window
 	win   []byte
 	whole io.ReadCloser // the server sent the whole file instead
 }
@@ -89,6 +93,40 @@ func (r *remote) metadata() ([]byte, error) {
 		return nil, err
 	}
 	return wheel.Metadata(r.f.Name, r, r.size)
+}
+
+// free gives the memory of the tail back; what was read of it is a copy.
+func (r *remote) free() {
+	if r.lent != nil {
+		r.c.state.tails.Put(r.lent)
+		r.tail, r.lent = nil, nil
+	}
+}
+
+// read reads a body of n bytes, the first one of a tail into memory that is used
+// again: asking 3,000 versions would leave half a gigabyte of garbage behind.
+func (r *remote) read(body io.Reader, n int64) ([]byte, error) {
+	if r.lent != nil || n > largestTail {
+		return readLimited(body, n, n)
+	}
+	lent, _ := r.c.state.tails.Get().(*[]byte)
+	if lent == nil {
+		lent = new([]byte)
+		*lent = make([]byte, largestTail+1)
+	}
+	r.lent = lent
+	for m := 0; ; {
+		k, err := body.Read((*lent)[m : n+1])
+		m += k
+		switch {
+		case int64(m) > n:
+			return nil, errOddRange
+		case err == io.EOF:
+			return (*lent)[:m], nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 // readTail asks for the end of the file, by offset if the size is known.
@@ -144,7 +182,7 @@ func (r *remote) ask(span string, check func(lo, hi, size int64) int64) (b []byt
 		if n < 0 || resp.ContentLength >= 0 && resp.ContentLength != n {
 			return errOddRange
 		}
-		b, err = readLimited(resp.Body, n, n)
+		b, err = r.read(resp.Body, n)
 		if err == nil && int64(len(b)) != n {
 			err = errOddRange
 		}
