@@ -54,7 +54,7 @@ func newBuild(a *app) *cobra.Command {
 		}
 		a.progress.close()
 		if a.progress.forPeople() {
-			printBuild(a.stderr, res)
+			printBuild(a.stderr, res, a.output.verbose)
 		}
 		return a.writeBuild(res)
 	}

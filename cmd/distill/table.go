@@ -12,8 +12,8 @@ import (
 )
 
 // printBuild shows what was made: one table for each platform, sizes before and
-// after, where each package came from, what each layer holds.
-func printBuild(w io.Writer, res *distill.BuildResult) {
+// after, where each package came from, what each layer holds, what was trimmed.
+func printBuild(w io.Writer, res *distill.BuildResult, verbose bool) {
 	for _, p := range res.Platforms {
 		fmt.Fprintf(w, "\n%s  %s\n", foreignLine(p.Platform, 40), p.Digest)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -30,6 +30,7 @@ func printBuild(w io.Writer, res *distill.BuildResult) {
 			fmt.Fprintf(t, "  %s\t%s\n", cell(l.Name), bytesText(l.Size))
 		}
 		t.Flush()
+		printTrimmed(w, p.Trimmed, verbose)
 		fmt.Fprintf(w, "  development image %s -> %s (base %s + %s in %s)\n", bytesText(p.DevSize), bytesText(p.BaseSize+p.Added),
 			bytesText(p.BaseSize), bytesText(p.Added), count(len(p.Layers), "layer"))
 		fmt.Fprintf(w, "  %s uploaded, %s reused\n", bytesText(p.Uploaded), bytesText(p.Reused))

@@ -126,9 +126,15 @@ func isSource(f *trimFile) bool {
 // docExtensions are those of texts and pictures for people.
 var docExtensions = []string{".rst", ".md", ".txt", ".html", ".htm", ".css", ".js", ".pdf", ".ps", ".png", ".svg", ".jpg", ".gif", ".ipynb", ".py", ".pyc", ".tex", ".texi", ".info"}
 
+// manuals are what packages write manuals from, below the site directory.
+var manuals = []string{"botocore/data/*/*/examples-1.json", "botocore/data/*/*/examples-1.json.gz"}
+
 // isDocumentation matches texts in a folder for them that is no package of Python
 // (botocore.docs is one), and what goes to share/man and share/doc.
 func isDocumentation(f *trimFile) bool {
+	if f.site && slices.ContainsFunc(manuals, func(s string) bool { return matchPart(s, f.key()) }) {
+		return true
+	}
 	if !f.site {
 		for i, d := range f.dirs[:max(0, len(f.dirs)-1)] {
 			if d == "share" && slices.Contains([]string{"man", "doc", "info", "gtk-doc"}, f.dirs[i+1]) {
