@@ -48,18 +48,6 @@ type waiting struct {
 // the development image has was there when the code was tried, so it is brought; what
 // neither has is only told. Why so: docs/decisions/0051-dlopen.md.
 func (n *native) loaded() (again bool, err error) {
-	for _, w := range n.loads.waiting {
-		if n.now.has(w.name, w.by) {
-			continue
-		}
-		if n.cached(w.name, w.dev) {
-			again = true
-			continue
-		}
-		n.warnf("%s: %q loads %s, which the development image finds in /%s by its %s; the loader of the new image does not look there",
-			owner(w.l), w.l.file.Path, w.name, dirOf(w.dev.Path), w.dev.Via)
-	}
-	n.loads.waiting = nil
 	for f := range n.laidSet().All() {
 		l := n.laid[f.Path]
 		if l.present || n.loads.seen[f.Path] || len(f.Note) == 0 {
@@ -81,20 +69,36 @@ func (n *native) loaded() (again bool, err error) {
 	return again, nil
 }
 
+// found makes the new image's loader find what was brought in the round before.
+func (n *native) found() (again bool, err error) {
+	for _, w := range n.loads.waiting {
+		if strings.HasPrefix(w.name, "/") || n.now.has(w.name, w.by) {
+			continue
+		}
+		if n.cached(w.name, w.dev) {
+			again = true
+			continue
+		}
+		n.warnf("%s: %q loads %s, which the development image finds in /%s by its %s; the loader of the new image does not look there",
+			owner(w.l), w.l.file.Path, w.name, dirOf(w.dev.Path), w.dev.Via)
+	}
+	n.loads.waiting = nil
+	return again, nil
+}
+
 // loadedBySource brings what a Python module names in calls of ctypes and cffi.
 func (n *native) loadedBySource(l *laid) (again bool, err error) {
 	facts := n.source(l.file)
 	if facts == nil {
 		return false, nil
 	}
+	unknown, named := false, false
 	for _, load := range facts.Loads {
 		name := load.Library
+		named = named || name != "" && load.Call == "find_library"
 		switch {
 		case name == "":
-			who := owner(l)
-			if list := n.loads.unknown[who]; !slices.Contains(list, l.file.Path) {
-				n.loads.unknown[who] = append(list, l.file.Path)
-			}
+			unknown = true
 			continue
 		case load.Call == "find_library", load.Call == "dlopen" && !strings.ContainsAny(name, "./"): // cffi asks find_library for such
 			var ok bool
@@ -109,6 +113,9 @@ func (n *native) loadedBySource(l *laid) (again bool, err error) {
 			return false, err
 		}
 		again = again || came
+	}
+	if unknown && !named { // else it mostly opens what find_library gave
+		n.loads.unknown[owner(l)] = append(n.loads.unknown[owner(l)], l.file.Path)
 	}
 	return again, nil
 }
@@ -168,10 +175,12 @@ func (n *native) loadNoted(l *laid, note dlopenNote) (came bool, err error) {
 	if note.Priority == "suggested" {
 		return false, nil
 	}
+	before := len(n.loads.absent)
 	for i, name := range note.Soname {
 		must := note.Priority == "required" && i == len(note.Soname)-1
 		came, there, err := n.load(l, name, l.file.Path, must)
 		if err != nil || there {
+			n.loads.absent = n.loads.absent[:before]
 			return came, err
 		}
 	}
@@ -273,7 +282,7 @@ func (n *native) tellLoads() {
 		n.notef("%s: %s in neither image; %q loads %s if it can", who, some(slices.Sorted(maps.Keys(libs))), first, pronounOf(len(libs)))
 	}
 	for _, who := range slices.Sorted(maps.Keys(n.loads.unknown)) {
-		n.notef("%s: %s said to load libraries, not which", who, some(n.loads.unknown[who]))
+		n.notef("%s: %s loading libraries by names that the text does not tell", who, some(n.loads.unknown[who]))
 	}
 }
 

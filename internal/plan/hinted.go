@@ -158,7 +158,7 @@ func (n *native) bringHint(h hints.Hint, when []string) (came bool, err error) {
 // bringNew brings what path leads to. came is false if it was there already, or is
 // not wanted.
 func (n *native) bringNew(path, why string) (came bool, err error) {
-	if n.excluded(path) {
+	if n.leftOut(path) {
 		return false, nil
 	}
 	if _, _, ok := n.base.Lookup(path); ok {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/ospkg"
+	"github.com/r-seed-1713b764/distill/internal/pysource"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -28,7 +30,10 @@ import (
 //	dir/                           a directory
 //	path -> target                 a symbolic link
 //	path = text                    a file
-//	path elf KEY=VALUE...          soname, needs, def, verneed, interp, runpath, machine, relr
+//	path elf KEY=VALUE...          soname, needs, def, verneed, interp, runpath, machine, relr,
+//	                               dlopen (names in its constants), note (of dlopen, without quotes)
+//	path cache NAME=PATH...        ld.so.cache
+//	path source CALL=LIBRARY...    a Python module that loads libraries
 //	path pyc KEY=VALUE...          byte code: time and size of its source, flags, magic
 //	path fifo
 //
@@ -131,6 +136,26 @@ func (tt *treeText) entry(name string, rest []string, line string) *files.File {
 		return f
 	case rest[0] == "=":
 		return tt.file(name, strings.ReplaceAll(strings.Join(rest[1:], " "), `\n`, "\n"))
+	case rest[0] == "cache":
+		var entries []elfdeps.CacheEntry
+		for _, w := range rest[1:] {
+			name, at, _ := strings.Cut(w, "=")
+			e := elfdeps.CacheEntry{Name: name, Path: at, Flags: 0x303}
+			if _, caps, ok := strings.Cut(at, "glibc-hwcaps/"); ok {
+				e.HWCaps, _, _ = strings.Cut(caps, "/")
+			}
+			entries = append(entries, e)
+		}
+		return tt.file(name, string(elfdeps.EncodeCache(entries)))
+	case rest[0] == "source":
+		var facts pysource.Facts
+		for _, w := range rest[1:] {
+			call, library, _ := strings.Cut(w, "=")
+			facts.Loads = append(facts.Loads, pysource.Load{Call: call, Library: library})
+		}
+		f := tt.file(name, line)
+		f.Note = append([]byte{sourceNote}, facts.Encode()...)
+		return f
 	case rest[0] == "elf":
 		f := tt.file(name, line)
 		f.Note = tt.elf(rest[1:]).Encode()
@@ -188,6 +213,11 @@ func (tt *treeText) elf(words []string) *elfdeps.Info {
 			}
 		case "interp":
 			i.Interp, i.PIE = value, true
+		case "dlopen":
+			i.Dlopen, i.LibNames = true, list
+		case "note": // [{soname:[libx.so.1],priority:required}]
+			text := regexp.MustCompile(`[a-z][\w.+-]*`).ReplaceAllString(value, `"$0"`)
+			i.DlopenNotes = append(i.DlopenNotes, text)
 		case "runpath":
 			i.RunPath, i.HasRunPath = list, true
 		case "machine":

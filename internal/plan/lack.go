@@ -1,8 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/r-seed-1713b764/distill/internal/elfdeps"
 )
 
 // judge decides about what neither image has. A wheel whose extension modules can't
@@ -25,7 +28,7 @@ func (n *native) judge() error {
 		}
 		if imported[k.o.Real] && k.l.by != nil && k.l.by.Wheel != nil {
 			return failf("install the library in the development image, or leave the file out with --exclude",
-				"%s: %q of the wheel needs %s, which neither the base nor the development image has%s", owner(k.l), path, k.d.Name, problem(k.d))
+				"%s: %q of the wheel needs %s, which neither the base nor the development image has%s", owner(k.l), path, k.d.Name, n.nearMiss(k.d))
 		}
 		t := byOwner[owner(k.l)]
 		if t == nil {
@@ -40,6 +43,35 @@ func (n *native) judge() error {
 		n.warnf("%s: %s in neither image, though %q%s", who, some(libs), t.file, wants(len(t.files), len(libs)))
 	}
 	return nil
+}
+
+// nearMiss tells why what the development image has under the name of a missing library is
+// not taken, "" if it has nothing.
+func (n *native) nearMiss(d elfdeps.Dep) string {
+	dev := n.devSide()
+	if d.Problem != "" || dev == nil {
+		return problem(d)
+	}
+	for _, dir := range dev.loader.Dirs() {
+		path := join(dir, d.Name)
+		real, ok := dev.tree.Real(path)
+		if !ok {
+			if at, ok := dev.tree.set.ResolveParent(path); ok {
+				if f, ok := dev.tree.set.Get(at); ok && f.IsSymlink() {
+					return fmt.Sprintf(": link %q to %q leads nowhere there", at, f.Link)
+				}
+			}
+			continue
+		}
+		info, self := dev.tree.ELF(real), dev.tree.ELF(dev.loader.Path())
+		switch {
+		case info == nil:
+			return fmt.Sprintf(": %q is not an ELF file", real)
+		case self != nil && (info.Machine != self.Machine || info.Class != self.Class):
+			return fmt.Sprintf(": %q is for %s, Python for %s", real, machine(info), machine(self))
+		}
+	}
+	return ""
 }
 
 // wants ends a sentence about a file and others that need libraries.

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -43,7 +45,7 @@ func (p *planner) native() error {
 // atRunTime brings what the loader is not told of. again is true if something was
 // brought.
 func (n *native) atRunTime() (again bool, err error) {
-	for _, step := range []func() (bool, error){n.hinted, n.drivers, n.loaded} {
+	for _, step := range []func() (bool, error){n.found, n.hinted, n.drivers, n.loaded} {
 		came, err := step()
 		if err != nil {
 			return false, err
@@ -119,8 +121,10 @@ func (n *native) round() (again bool, err error) {
 	if n.now, err = n.newSide(n.newTree(), n.in.Base.Python, n.in.LibraryPath); err != nil {
 		return false, err
 	}
-	if err := n.checkRelr(n.now); err != nil {
-		return false, err
+	for _, check := range []func(*side) error{n.checkFamily, n.checkRelr} {
+		if err := check(n.now); err != nil {
+			return false, err
+		}
 	}
 	n.lacks = nil
 	for _, c := range n.now.closure {
@@ -169,13 +173,13 @@ func (n *native) missing(k lack) (came bool, err error) {
 		n.lacks = append(n.lacks, k)
 		return false, nil
 	}
-	if n.excluded(there.Path) {
+	if n.leftOut(there.Path) {
 		n.warnf("%s: %q needs %s, which --exclude leaves out", owner(k.l), path, name)
 		return false, nil
 	}
 	n.brought[key] = n.rounds
 	for _, v := range there.Variants { // for newer processors
-		if n.excluded(v) {
+		if n.leftOut(v) {
 			continue
 		}
 		if err := n.bringChain(v, Reason{Why: "needed by " + path}); err != nil {
@@ -203,6 +207,13 @@ func (n *native) notFound(k lack) (came bool, err error) {
 	return false, failf("set --env LD_LIBRARY_PATH="+dir,
 		"%q needs %s, which the development image finds in %s by its %s; the loader of the new image does not look there%s",
 		k.l.file.Path, k.d.Name, dir, there.Via, problem(k.d))
+}
+
+// leftOut tells whether the user does not want a file of the development image, or a link on
+// the way to it.
+func (p *planner) leftOut(path string) bool {
+	hops, _ := trace(p.dev, path)
+	return p.excluded(path) || slices.ContainsFunc(hops, func(f *files.File) bool { return p.excluded(f.Path) })
 }
 
 func problem(d elfdeps.Dep) string {

@@ -326,7 +326,7 @@ func (o *ownership) licence(w *owned, paths []string) error {
 		}
 		for _, f := range hops {
 			at, err := o.settle(f.Path, w.label)
-			if err != nil || f.Mode.IsDir() || o.laid[at] != nil {
+			if _, there := o.base.Get(at); err != nil || there || f.Mode.IsDir() || o.laid[at] != nil {
 				continue
 			}
 			if err := admit(f, w.label); err != nil {

@@ -59,14 +59,37 @@ func (n *native) newer(o *elfdeps.Object, g elfdeps.VersionGap) (came bool, err 
 		return false, n.tooOld(who, o, g, have)
 	}
 	there, ok := dev.find(o.Real, g.Lib)
-	if !ok || n.excluded(there.Path) {
+	if !ok || n.leftOut(there.Path) {
 		return false, n.tooOld(who, o, g, have)
 	}
-	if i := dev.tree.ELF(there.Real); i == nil || !slices.Contains(i.VerDef, g.Need) {
+	i := dev.tree.ELF(there.Real)
+	if i == nil || !slices.Contains(i.VerDef, g.Need) {
 		return false, n.tooOld(who, o, g, have)
+	}
+	if lost := n.lost(o, g.Lib, there.Path, i); lost != "" {
+		return false, failf("take a base image whose "+g.Lib+" has both", "%s: %q needs %s of %s, which the development image has; but that lacks %s of the base image's",
+			who, o.Real, g.Need, g.Lib, lost)
 	}
 	n.brought[key] = n.rounds
 	return true, n.bringChain(there.Path, Reason{Why: g.Need + " needed by " + o.Real})
+}
+
+// lost returns a symbol version that the base's library has and the one that would take its
+// place lacks, "" if there is none: a compiler's library is only replaced by a newer.
+func (n *native) lost(o *elfdeps.Object, lib, path string, by *elfdeps.Info) string {
+	for _, d := range o.Needs {
+		if d.Name != lib || d.Path == "" || n.settled(path) != n.settled(d.Path) {
+			continue // it is found in another place, and stays for what else uses it
+		}
+		if old := n.now.tree.ELF(d.Real); old != nil {
+			for _, v := range old.VerDef {
+				if !slices.Contains(by.VerDef, v) {
+					return v
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (n *native) tooOld(who string, o *elfdeps.Object, g elfdeps.VersionGap, have string) error {
@@ -82,6 +105,50 @@ func isLibc(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld64.") || strings.HasPrefix(name, "ld.so")
+}
+
+// checkFamily refuses extension modules for another C library or machine than the
+// interpreter's, by their suffix and by what they are linked against. One that lies
+// beside the right one is of no matter: wheels for several systems have such.
+func (n *native) checkFamily(now *side) error {
+	python := n.in.Base.Python
+	for _, l := range n.laidELF() {
+		path := l.file.Path
+		if l.by == nil || n.isOptional(l) {
+			continue
+		}
+		right := strings.HasSuffix(path, ".abi3.so") || python.ExtSuffix != "" && strings.HasSuffix(path, python.ExtSuffix)
+		if have := now.tree.info(l.file).Libc(); right && have != "" && python.Libc.Family != "" && have != python.Libc.Family {
+			return failf("take it from an index, or from a development image with the base's C library",
+				"%s: %q is linked against %s, Python of the base image against %s", owner(l), path, have, python.Libc.Family)
+		}
+		module, tag, ok := cutExtSuffix(path)
+		_, want, known := cutExtSuffix(python.ExtSuffix)
+		if right || !ok || !known || tag == want || !sameABI(tag, want) {
+			continue
+		}
+		if _, _, there := now.tree.set.Lookup(module + python.ExtSuffix); !there {
+			return failf("take it from an index, or from a development image with the base's C library",
+				"%s: %q is an extension module for %s, Python of the base image takes %s", owner(l), path, tag, want)
+		}
+	}
+	return nil
+}
+
+// cutExtSuffix splits the name of an extension module: "a/b", "cpython-311-x86_64-linux-musl".
+func cutExtSuffix(path string) (module, tag string, ok bool) {
+	rest, ok := strings.CutSuffix(path, ".so")
+	i := strings.LastIndex(rest, ".cpython-")
+	if !ok || i < 0 {
+		return "", "", false
+	}
+	return rest[:i], rest[i+1:], true
+}
+
+// sameABI tells whether two tags are of the same version of Python.
+func sameABI(a, b string) bool {
+	abi := func(s string) string { v, _, _ := strings.Cut(strings.TrimPrefix(s, "cpython-"), "-"); return v }
+	return abi(a) == abi(b)
 }
 
 // checkRelr refuses relocations that the base's musl would pass over: 1.2.4 was
