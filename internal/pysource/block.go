@@ -199,8 +199,8 @@ func (s *scanner) tryClause(indent int, w []byte) {
 		t.decided, b.handles = true, true
 		for i := t.start; i < t.end; i++ {
 			f := &s.imports[i]
-			f.was, f.try = f.Optional, f.Try
-			f.Optional = true
+			f.was = f.Import
+			f.Optional, f.Fallback = true, false
 			if f.Try == 0 {
 				f.Try = k + 1
 			}
@@ -219,7 +219,7 @@ func (s *scanner) raise() {
 	t := &s.tries[top.try]
 	t.raised = true
 	for i := t.start; i < t.end; i++ {
-		s.imports[i].Optional, s.imports[i].Try = s.imports[i].was, s.imports[i].try
+		s.imports[i].Import = s.imports[i].was
 	}
 }
 

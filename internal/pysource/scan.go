@@ -29,7 +29,7 @@ func scan(src []byte, binds bool) *Facts {
 // isDynamic looks for the words by which modules get names that no statement of
 // theirs binds.
 func isDynamic(src []byte) bool {
-	for _, w := range [...]string{"sys.modules", "meta_path", "__path__", "__getattr__", "globals()", "exec(", "vars()", "locals()", "setattr("} {
+	for _, w := range [...]string{"sys.modules", "meta_path", "__path__", "__getattr__", "globals()", "exec(", "vars()", "locals()", "setattr(", "global_enum", "_convert_("} {
 		if bytes.Contains(src, []byte(w)) {
 			return true
 		}
@@ -54,11 +54,10 @@ type scanner struct {
 	bound   []string
 }
 
-// found is an import and how optional it was before the innermost try made it so.
+// found is an import, and what it was before the try statement around it made it optional.
 type found struct {
 	Import
-	was bool
-	try int // value of Try before
+	was Import // before the try statement around it was known to be one
 }
 
 // Classes of bytes that matter inside a statement.

@@ -54,6 +54,7 @@ func TestScan(t *testing.T) {
 		{"optional", "try:\n    import a\nexcept ImportError:\n    a = None\nimport b", "a ot1; b"},
 		{"fallback", "try:\n    import a\nexcept ImportError:\n    import b\n", "a ot1; b oft1"},
 		{"chain", "try:\n import a\nexcept ImportError:\n try:\n  import b\n except ImportError:\n  import c\n", "a ot1; b ot2; c o"},
+		{"fallback inside", "try:\n try:\n  import a\n except ImportError:\n  import b\nexcept ImportError:\n  pass\n", "a ot2; b ot2"},
 		{"told in other words", "try:\n    import a\nexcept ImportError as e:\n    raise RuntimeError('install a') from e\n", "a"},
 		{"raised under a condition", "try:\n    import a\nexcept ImportError:\n    if x:\n        raise\n", "a ot1"},
 		{"another exception", "try:\n    import a\nexcept (OSError, ValueError):\n    pass\n", "a"},
