@@ -16,9 +16,7 @@ import (
 type layout struct {
 	job     *job
 	root    string // where the new root is mounted
-	fd      int
-	overlay bool // the root can be written; else only where something is mounted
-	tmpfs   int  // tmpfs mounts so far
+	overlay bool   // the root can be written; else only where something is mounted
 }
 
 // layOut makes the namespaces what the job asks for, and enters the new root.
@@ -34,12 +32,12 @@ func layOut(j *job) {
 		must("making a folder", os.Mkdir(lower, 0o755))
 	}
 	must("making a folder", os.Mkdir(l.root, 0o755))
-	if err := l.mountOverlay(lower); err == nil {
-		l.overlay = true
-	} else {
+	if !j.Parts {
+		l.overlay = l.mountOverlay(lower) == nil
+	}
+	if !l.overlay {
 		must("mounting the root", l.mountParts(lower))
 	}
-	l.fd = l.open("/", unix.O_PATH|unix.O_DIRECTORY)
 	l.mountProc()
 	l.mountDev()
 	l.writable()
@@ -91,6 +89,9 @@ func (l *layout) mountOverlay(lower string) error {
 // systems): a folder in memory, in which each entry of lower is mounted read-only.
 func (l *layout) mountParts(lower string) error {
 	list, err := os.ReadDir(lower)
+	if err == nil {
+		err = unix.Mount(l.root, l.root, "", unix.MS_BIND, "") // only a mount can become the root
+	}
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@ const ids = 1 << 16
 const keptBase = 0x70000000
 
 // namespaces is the default engine: a process tree of its own in new namespaces.
-type namespaces struct{}
+type namespaces struct {
+	parts bool // do as where the kernel refuses the overlay
+}
 
 func (namespaces) Name() string { return "namespaces" }
 
@@ -75,6 +77,7 @@ func (e namespaces) Run(ctx context.Context, root string, c Command) error {
 	if err != nil {
 		return err
 	}
+	j.Parts = e.parts
 	if j.Base, err = os.MkdirTemp("", "distill-sandbox-"); err != nil {
 		return err
 	}

@@ -140,6 +140,35 @@ func tree(t *testing.T, dir string) string {
 	return b.String()
 }
 
+// TestWithoutOverlay has a kernel that refuses it.
+func TestWithoutOverlay(t *testing.T) {
+	if _, ok := engineFor(t, "namespaces").(namespaces); !ok {
+		t.Fatal("another engine")
+	}
+	e := namespaces{parts: true}
+	root := rootFor(t, e, "amd64", &files.File{Path: "lib", Mode: os.ModeSymlink | 0o777, Link: "bin"}, file("top", "text", 0o644))
+	before := tree(t, root)
+	out := t.TempDir()
+	c := Command{Mounts: []Mount{{Host: out, Path: "/mnt/out"}}, Writable: []string{"/srv"}}
+	for _, w := range []struct{ args, out, err string }{
+		{"read /etc/name", "image", ""},
+		{"read /top", "text", ""},
+		{"write /tmp/x", "", ""},
+		{"write /tmp/home/x", "", ""},
+		{"write /srv/x", "", ""},
+		{"write /mnt/out/x", "", ""},
+		{"write /etc/name", "open /etc/name: read-only file system\n", "exit code 3"},
+		{"list /lib", "program\n", ""},
+	} {
+		if got, err := run(t, e, root, c, strings.Fields(w.args)...); got != w.out || errText(err) != w.err {
+			t.Errorf("%s: %q, %v", w.args, got, err)
+		}
+	}
+	if after := tree(t, root); after != before {
+		t.Errorf("the root was\n%s\nand is\n%s", before, after)
+	}
+}
+
 func TestMounts(t *testing.T) {
 	each(t, func(t *testing.T, e Engine) {
 		root := rootFor(t, e, "amd64")

@@ -142,25 +142,22 @@ func (u *unpacker) write(f *files.File) error {
 		}
 		return err
 	}
+	if !f.IsSymlink() && !f.IsRegular() {
+		return nil // devices, pipes
+	}
 	at, err := u.enter(path.Dir(f.Path))
 	if err != nil {
 		return err
 	}
 	name := path.Base(f.Path)
-	switch {
-	case f.IsSymlink():
-		if err := at.Symlink(f.Link, name); err != nil {
-			return err
-		}
-		if u.owners.Keep {
-			return at.Lchown(name, u.owners.Base+f.UID, u.owners.Base+f.GID)
-		}
-		return nil
-	case f.IsRegular():
+	if f.IsRegular() {
 		return u.regular(at, name, f)
-	default:
-		return nil // devices, pipes
 	}
+	err = at.Symlink(f.Link, name)
+	if err == nil && u.owners.Keep {
+		err = at.Lchown(name, u.owners.Base+f.UID, u.owners.Base+f.GID)
+	}
+	return err
 }
 
 func (u *unpacker) regular(at *os.Root, name string, f *files.File) error {

@@ -4,6 +4,7 @@ package sandbox
 type job struct {
 	Root     string // "" tells of no root: only try
 	Base     string // an empty folder to mount on
+	Parts    bool   // no overlay
 	Chroot   bool   // no namespaces: Root is entered as it is
 	Args     []string
 	Dir      string
@@ -34,7 +35,6 @@ type report struct {
 
 // The steps that fail for reasons which a user can change.
 const (
-	stepOverlay = "mounting the overlay"
 	stepProc    = "mounting /proc"
 	stepProgram = "starting the program"
 )
