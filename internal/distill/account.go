@@ -223,12 +223,7 @@ func (o ImageOptions) change() layers.ConfigChange {
 
 // record says what a rebase has to know of the image that p makes.
 func (c *configured) record(p *plan.Plan, app []string) *layers.Record {
-	r := &layers.Record{Config: c.asked}
-	for _, text := range app {
-		if a, err := parseApp(text); err == nil { // it was read already
-			r.App = append(r.App, path.Clean(a.to))
-		}
-	}
+	r := &layers.Record{Config: c.asked, App: app}
 	for _, k := range p.Packages {
 		if k.From == "base" {
 			r.InBase = append(r.InBase, string(k.Name)+" "+k.Version.String())

@@ -34,8 +34,9 @@ const (
 // application is what --app names on the local disk, as files with their final
 // paths. They are open until close.
 type application struct {
-	files files.Set
-	roots []*os.Root
+	files  files.Set
+	places []string // where each --app went: "app"
+	roots  []*os.Root
 }
 
 func (a *application) close() {
@@ -86,6 +87,9 @@ func (h *Host) readApplication(args []string) (_ *application, err error) {
 			return nil, err
 		}
 		a.roots = append(a.roots, s.root)
+		if at := s.at("."); at != "" {
+			a.places = append(a.places, at)
+		}
 		if err := s.read(); err != nil {
 			return nil, err
 		}

@@ -90,7 +90,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		Compression: o.Compression,
 		Config:      c.change,
 		Annotations: annotations(in, o),
-		Record:      c.record(p, o.App),
+		Record:      c.record(p, in.app.places),
 	}
 	store := layerStore{h.Cache}
 	h.Teller.Step(name, "writing layers")

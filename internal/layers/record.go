@@ -37,7 +37,7 @@ type Record struct {
 	Chain string `json:"chain"`
 	// Config is what was asked for, before names became numbers.
 	Config ConfigChange `json:"config"`
-	// App are the paths that the application was put at: "/app".
+	// App are the paths that the application was put at: "app".
 	App []string `json:"app,omitempty"`
 	// InBase are packages that the application uses and the base brings, as
 	// "six 1.16.0".
