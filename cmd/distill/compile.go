@@ -15,7 +15,8 @@ func registerCompile(f *pflag.FlagSet, to *distill.ByteCode) {
 		f.Var(&compileFlag{to, means}, name, usage)
 		f.Lookup(name).NoOptDefVal = "true"
 	}
-	add("no-compile", distill.NoByteCode, "leave all byte code out (default: lay that of the development image)")
+	add("compile", distill.CompileAll, "compile the modules that have no byte code, with the new image's Python in a sandbox")
+	add("no-compile", distill.NoByteCode, "lay no byte code (default: that of the development image)")
 }
 
 // opposite is the flag that says the contrary of another one, "" if there is none.

@@ -55,7 +55,7 @@ func version() string {
 var (
 	comingCommands = []string{"bundle"}
 	comingFlags    = []string{
-		"build-engine", "wheel-cache", "compile", "sbom", "provenance",
+		"build-engine", "wheel-cache", "sbom", "provenance",
 		"sign-key", "attest-in-index", "mirror", "report",
 	}
 )

@@ -27,10 +27,12 @@ func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions)
 			return nil, err
 		}
 	}
+	code := h.newCompilers(in)
+	defer code.close()
 	g, ctx := errgroup.WithContext(ctx)
 	for t := range in.platforms {
 		g.Go(func() (err error) {
-			l.plans[t], l.images[t], err = h.layPlatform(ctx, in, r, t, o)
+			l.plans[t], l.images[t], err = h.layPlatform(ctx, in, r, t, o, code)
 			return err
 		})
 	}
@@ -50,7 +52,7 @@ func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions)
 	return l, nil
 }
 
-func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, o ImageOptions) (*plan.Plan, v1.Image, error) {
+func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, o ImageOptions, code *compilers) (*plan.Plan, v1.Image, error) {
 	name := platformName(in.platforms[t])
 	dev, base := in.dev[t], in.base[t]
 	if n := len(base.image.Manifest.Layers); o.MaxLayers > 0 && o.MaxLayers <= n {
@@ -67,7 +69,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := plan.Make(plan.Input{
+	pin := plan.Input{
 		Platform: name,
 		Dev:      dev.env,
 		Base:     base.env,
@@ -81,7 +83,13 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		},
 		LibraryPath:    envValue(append(slices.Clone(o.Env), base.image.Config.Config.Env...), "LD_LIBRARY_PATH"),
 		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),
-	})
+	}
+	p, err := plan.Make(pin)
+	if err == nil && len(p.Uncompiled) > 0 && o.ByteCode == CompileAll {
+		if pin.Code, err = code.code(ctx, t, p.Uncompiled); err == nil {
+			p, err = plan.Make(pin)
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
