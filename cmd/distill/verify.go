@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,11 @@ func newVerify(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&o.Platforms, "platform", nil, "`PLATFORMS` to look at (default: all)")
 	f.StringArrayVar(&o.Ignore, "ignore", nil, "accept the finding `ID[:REASON][:UNTIL]` (rule, or rule/package; until 2026-12-31; repeatable)")
-	var sarif, insecure bool
+	var sarif, insecure, run bool
+	var runOptions distill.RunOptions
+	f.BoolVar(&run, "run", false, "also import every module, by the image's own Python in a sandbox without a network")
+	f.StringArrayVar(&runOptions.Smoke, "smoke", nil, "run the Python script `FILE` in the image as well; it has to end with code 0 (repeatable, implies --run)")
+	f.StringVar(&runOptions.Engine, "engine", "auto", "`ENGINE` of the sandbox: auto, namespaces, chroot, podman")
 	f.BoolVar(&sarif, "sarif", false, "write the findings to stdout as SARIF 2.1.0")
 	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -42,6 +47,9 @@ func newVerify(a *app) *cobra.Command {
 			return err
 		}
 		o.Image = args[0]
+		if run || len(runOptions.Smoke) > 0 {
+			o.Run = &runOptions
+		}
 		res, err := distill.Verify(c.Context(), h, o)
 		if err != nil {
 			return fail(c.Context(), err)
@@ -100,9 +108,39 @@ func printVerify(w io.Writer, res *distill.VerifyResult, all bool) {
 		fmt.Fprint(w, " (-v shows notes)")
 	}
 	fmt.Fprintln(w)
+	for i := range res.Runs {
+		printRun(w, &res.Runs[i], all)
+	}
 	for i := range res.Findings {
 		if x := &res.Findings[i]; all || x.Severity != audit.Low {
 			printFinding(w, x, len(res.Platforms))
+		}
+	}
+}
+
+// printRun shows what running one platform came to.
+func printRun(w io.Writer, r *distill.RunResult, all bool) {
+	fmt.Fprintf(w, "%s: %s imported", cell(r.Platform), count(r.Modules, "module"))
+	for _, s := range r.Smoke {
+		word := "ran"
+		if !s.OK {
+			word = "failed"
+		}
+		fmt.Fprintf(w, ", %s %s (%.1f s)", cell(filepath.Base(s.File)), word, s.Seconds)
+	}
+	if n := len(r.Optional); n > 0 {
+		fmt.Fprintf(w, ", %s not, which want more than their packages ask for", count(n, "module"))
+		if !all {
+			fmt.Fprint(w, " (-v names them)")
+		}
+	}
+	if r.Emulated != "" {
+		fmt.Fprintf(w, "; %s", cell(r.Emulated))
+	}
+	fmt.Fprintln(w)
+	if all {
+		for _, n := range r.Optional {
+			fmt.Fprintf(w, "  %s: %s\n", cell(n.Module), cell(n.Text))
 		}
 	}
 }

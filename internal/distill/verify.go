@@ -22,6 +22,8 @@ type VerifyOptions struct {
 	Ignore    []string
 	Offline   bool
 	Today     time.Time // decides which ignores have expired
+	// Run says how to run the image too; nil is not to.
+	Run *RunOptions
 }
 
 // VerifyResult is what was found, as verify --json shows it.
@@ -33,12 +35,13 @@ type VerifyResult struct {
 	Findings  []audit.Finding `json:"findings"`
 	Ignored   []audit.Ignored `json:"ignored"`
 	// Failing counts the findings that say that something can't work.
-	Failing  int      `json:"failing"`
-	Warnings []string `json:"warnings,omitempty"`
+	Failing  int         `json:"failing"`
+	Runs     []RunResult `json:"runs,omitempty"` // a platform each, if it was run
+	Warnings []string    `json:"warnings,omitempty"`
 }
 
 // Verify tells for each platform of an image whether what is installed in it can run,
-// by its files alone.
+// by its files alone, and then by running it if that is asked for.
 func Verify(ctx context.Context, h *Host, o VerifyOptions) (*VerifyResult, error) {
 	const step = "reading image"
 	ignores, _, err := policy(AuditOptions{Ignore: o.Ignore})
@@ -75,6 +78,13 @@ func Verify(ctx context.Context, h *Host, o VerifyOptions) (*VerifyResult, error
 		found = append(found, audit.Verify(one.env, vo))
 	}
 	res.Packages = len(packages)
+	if o.Run != nil {
+		runs, more, err := h.runImages(ctx, all, *o.Run)
+		if err != nil {
+			return nil, err
+		}
+		res.Runs, found = runs, append(found, more...)
+	}
 	open, ignored, unused := audit.Sift(audit.MergePlatforms(found...), ignores, o.Today, audit.Place{File: o.Image})
 	res.Findings, res.Ignored = append([]audit.Finding{}, open...), append([]audit.Ignored{}, ignored...)
 	res.Failing = failing(open)

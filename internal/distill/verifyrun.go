@@ -60,7 +60,7 @@ const (
 )
 
 // runImages runs each platform of an image, one after the other.
-func (h *Host) runImages(ctx context.Context, all []*opened, opts RunOptions) ([]RunResult, []audit.Finding, error) {
+func (h *Host) runImages(ctx context.Context, all []*opened, opts RunOptions) ([]RunResult, [][]audit.Finding, error) {
 	for _, file := range opts.Smoke {
 		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 			return nil, nil, usagef("", "--smoke %s is no file", file)
@@ -71,14 +71,14 @@ func (h *Host) runImages(ctx context.Context, all []*opened, opts RunOptions) ([
 		return nil, nil, sandboxFailure(err)
 	}
 	var results []RunResult
-	var findings []audit.Finding
+	var findings [][]audit.Finding
 	for _, o := range all {
 		r := &runner{host: h, engine: engine, opened: o, options: opts}
 		if err := r.run(ctx); err != nil {
 			return nil, nil, sandboxFailure(err)
 		}
 		results = append(results, r.result)
-		findings = mergeFindings(findings, r.findings)
+		findings = append(findings, r.findings)
 	}
 	return results, findings, nil
 }
@@ -95,21 +95,6 @@ func sandboxFailure(err error) error {
 		return usagef("", "--engine: %v", err)
 	}
 	return err
-}
-
-// mergeFindings adds findings of another platform; the same one holds on both.
-func mergeFindings(list, more []audit.Finding) []audit.Finding {
-	for _, f := range more {
-		i := slices.IndexFunc(list, func(x audit.Finding) bool {
-			return x.Code == f.Code && x.Package == f.Package && x.Version == f.Version && x.Place == f.Place && x.Message == f.Message
-		})
-		if i < 0 {
-			list = append(list, f)
-			continue
-		}
-		list[i].Platforms = append(list[i].Platforms, f.Platforms...)
-	}
-	return list
 }
 
 // runner runs one platform of an image.

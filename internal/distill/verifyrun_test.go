@@ -19,7 +19,9 @@ type tellTest struct{ t *testing.T }
 
 var start = time.Now()
 
-func (x tellTest) Step(platform, step string)       { x.t.Logf("%5.1fs %s %s", time.Since(start).Seconds(), platform, step) }
+func (x tellTest) Step(platform, step string) {
+	x.t.Logf("%5.1fs %s %s", time.Since(start).Seconds(), platform, step)
+}
 func (tellTest) Bytes(string, string, int64, int64) {}
 func (x tellTest) Warn(text string)                 { x.t.Log("warning:", text) }
 
