@@ -159,7 +159,7 @@ func (w *sarifWriter) rule(x *Finding) int {
 	if i := slices.IndexFunc(*rules, func(r sarifRule) bool { return r.ID == id }); i >= 0 {
 		return i
 	}
-	all := Rules()
+	all := append(Rules(), VerifyRules()...)
 	of := all[slices.IndexFunc(all, func(r Rule) bool { return r.Code == x.Code })]
 	r := sarifRule{
 		ID: id, Short: sarifText{of.Title}, Help: sarifText{of.Help}, HelpURI: x.URL,

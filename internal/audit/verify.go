@@ -38,6 +38,15 @@ func verifyRules() []verifyRule {
 	}
 }
 
+// VerifyRules returns all rules of [Verify], for documentation and SARIF.
+func VerifyRules() []Rule {
+	var out []Rule
+	for _, r := range verifyRules() {
+		out = append(out, r.Rule)
+	}
+	return out
+}
+
 // Verify judges whether what is installed in one platform of an image can run, without
 // running anything. The environment's files must have been read with [inspect.Probe].
 // Findings of severity High and above mean that something fails; Medium, that something

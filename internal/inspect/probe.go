@@ -13,7 +13,7 @@ import (
 )
 
 // probeVersion names the rules below; it changes whenever one of them does.
-const probeVersion = "inspect-9"
+const probeVersion = "inspect-10"
 
 // Kinds of notes, by their first byte. noteELF is the first byte of what
 // elfdeps encodes, so that an ELF note is that and nothing more.
@@ -141,6 +141,8 @@ func contentKind(name, base string) kind {
 		return small
 	case strings.HasSuffix(base, ".json") && path.Base(dir) == "conda-meta":
 		return kind{files.WantNote, maxRecord}
+	case strings.HasPrefix(base, "__editable__") && strings.HasSuffix(base, ".py"):
+		return kind{files.WantContent | files.WantNote, maxSmall}
 	case isModule(name):
 		return kind{files.WantNote, maxSource}
 	case base == "patchlevel.h":

@@ -45,10 +45,21 @@ func (s *scanner) simple(w []byte) {
 	if string(w) == "type" {
 		s.bindAll(before(text[len(w):], "="))
 	}
-	end := targets(text)
-	if end > 0 {
+	if end := targets(text); end > 0 {
 		s.bindAll(text[:end])
+	} else if bytes.IndexByte(text, '(') > 0 && !isHarmless(w) {
+		s.dynamic = true // a call may hand the module on, and get names set
 	}
+}
+
+// isHarmless tells statements that call without setting names of the module, by the
+// word that they begin with.
+func isHarmless(w []byte) bool {
+	switch string(w) {
+	case "warnings", "logging", "log", "logger", "_logger", "LOGGER", "print", "assert", "raise", "del", "__all__", "return", "pass":
+		return true
+	}
+	return false
 }
 
 // targets returns the length of the part of a statement that is assigned to: up to the

@@ -101,6 +101,8 @@ func TestScanPackageTellsNames(t *testing.T) {
 		{"def __getattr__(name): pass\n", "__getattr__", true},
 		{"import sys\nsys.modules[__name__] = x\n", "__name__ modules sys", true},
 		{"(a, b) = f()\n", "", true},
+		{"x = f()\nwarnings.warn('y')\n__all__.extend(x)\n", "x", false},
+		{"with a:\n    _set(find_module())\n", "", true},
 	} {
 		f := pysource.ScanPackage([]byte(c.src))
 		for _, want := range strings.Fields(c.binds) {
