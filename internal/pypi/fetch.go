@@ -31,10 +31,11 @@ type state struct {
 	links     flights[*linkSet]
 	known     packs
 	answers   answerPacks
-	pieces    sync.Pool    // *piece
-	tails     sync.Pool    // *[]byte, for the tails of wheels
-	workshop  chan []byte  // memory for one page each; how many are converted at once
-	open      atomic.Int32 // pages of which the cache's file is open
+	pieces    sync.Pool     // *piece
+	tails     sync.Pool     // *[]byte, for the tails of wheels
+	workshop  chan []byte   // memory for one page each; how many are converted at once
+	benches   chan struct{} // one for each wheel that is looked into at once
+	open      atomic.Int32  // pages of which the cache's file is open
 	spoiled   atomic.Bool
 }
 
@@ -81,6 +82,7 @@ func (c *Client) init() error {
 		}
 		s.http = transport.Client(rt)
 		s.slots = make(chan struct{}, maxRequests)
+		s.benches = make(chan struct{}, runtime.GOMAXPROCS(0))
 		s.workshop = make(chan []byte, runtime.GOMAXPROCS(0))
 		for range cap(s.workshop) {
 			s.workshop <- nil

@@ -79,6 +79,8 @@ type remote struct {
 	at    int64   // of the window
 	win   []byte
 	whole io.ReadCloser // the server sent the whole file instead
+	// atBench is set while it holds one of the client's benches.
+	atBench bool
 }
 
 var (
@@ -92,6 +94,11 @@ func (r *remote) metadata() ([]byte, error) {
 	if err := r.readTail(); err != nil {
 		return nil, err
 	}
+	// The directory of a wheel takes memory and time; of the many that are waited
+	// for, a few are read at once.
+	r.c.state.benches <- struct{}{}
+	r.atBench = true
+	defer func() { <-r.c.state.benches }()
 	return wheel.Metadata(r.f.Name, r, r.size)
 }
 
@@ -148,6 +155,10 @@ func (r *remote) readTail() (err error) {
 
 // get asks for the bytes from lo to before hi.
 func (r *remote) get(lo, hi int64) ([]byte, error) {
+	if r.atBench { // nobody waits for the network there
+		<-r.c.state.benches
+		defer func() { r.c.state.benches <- struct{}{} }()
+	}
 	return r.ask(fmt.Sprintf("bytes=%d-%d", lo, hi-1), func(l, h, size int64) int64 {
 		if l != lo || h != hi-1 || size >= 0 && size != r.size {
 			return -1
