@@ -33,10 +33,11 @@ const (
 // or a number.
 func checkUser(spec string) error {
 	user, group, hasGroup := strings.Cut(spec, ":")
-	for _, s := range []string{user, group} {
-		if s == "" && (s != user || !hasGroup) {
-			continue
-		}
+	names := []string{user}
+	if hasGroup {
+		names = append(names, group)
+	}
+	for _, s := range names {
 		if !isID(s) && !isAccountName(s) {
 			return usagef("write a name, or UID or UID:GID", "--user %q: %q is no name of an account", spec, s)
 		}

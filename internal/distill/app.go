@@ -288,16 +288,18 @@ func (s *appSource) hash(name string, info fs.FileInfo, f *files.File) error {
 		return unsupportedf("", "--app %s has more than %d bytes", s.arg.from, int64(maxAppBytes))
 	}
 	c := &diskContent{root: s.root, name: name, size: info.Size(), modTime: info.ModTime()}
-	r, err := c.Open()
+	r, err := c.open()
 	if err != nil {
 		return s.fail(name, err)
 	}
 	defer r.Close()
-	sum := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{r}, s.buffer); err != nil {
+	for err == nil {
+		_, err = r.Read(s.buffer)
+	}
+	if err != io.EOF {
 		return s.fail(name, err)
 	}
-	c.sha256 = hex.EncodeToString(sum.Sum(nil))
+	c.sha256 = r.sum()
 	f.Size, f.SHA256, f.Content = c.size, c.sha256, c
 	return nil
 }
@@ -340,7 +342,9 @@ type diskContent struct {
 var errChanged = errors.New("changed while it was read")
 
 // Open implements [files.Content].
-func (c *diskContent) Open() (io.ReadCloser, error) {
+func (c *diskContent) Open() (io.ReadCloser, error) { return c.open() }
+
+func (c *diskContent) open() (*diskReader, error) {
 	f, err := c.root.Open(c.name)
 	if err != nil {
 		return nil, err
@@ -353,12 +357,12 @@ func (c *diskContent) Open() (io.ReadCloser, error) {
 		f.Close()
 		return nil, err
 	}
-	return &diskReader{File: f, content: c, hash: sha256.New()}, nil
+	return &diskReader{file: f, content: c, hash: sha256.New()}, nil
 }
 
 // diskReader reads a file and fails at its end if it was not what it should be.
 type diskReader struct {
-	*os.File
+	file    *os.File
 	content *diskContent
 	hash    hash.Hash
 	n       int64
@@ -366,14 +370,18 @@ type diskReader struct {
 
 // Read implements io.Reader.
 func (r *diskReader) Read(p []byte) (int, error) {
-	n, err := r.File.Read(p)
+	n, err := r.file.Read(p)
 	r.hash.Write(p[:n])
 	r.n += int64(n)
 	want := r.content.sha256
-	changed := r.n > r.content.size || err == io.EOF &&
-		(r.n != r.content.size || want != "" && hex.EncodeToString(r.hash.Sum(nil)) != want)
+	changed := r.n > r.content.size || err == io.EOF && (r.n != r.content.size || want != "" && r.sum() != want)
 	if changed {
 		return n, fmt.Errorf("%q: %w", r.content.name, errChanged)
 	}
 	return n, err
 }
+
+func (r *diskReader) sum() string { return hex.EncodeToString(r.hash.Sum(nil)) }
+
+// Close implements io.Closer.
+func (r *diskReader) Close() error { return r.file.Close() }
