@@ -120,6 +120,26 @@ func (p *progress) Warn(text string) {
 	}
 }
 
+// Log shows what was asked and decided, for those who want to know.
+func (p *progress) Log(text string) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.mode {
+	case "quiet":
+	case "json":
+		p.event(map[string]any{"event": "log", "text": foreignLine(text, maxErrorText)})
+	default:
+		p.erase()
+		fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.start).Seconds(), foreignLine(text, maxErrorText))
+		if p.mode == "tty" {
+			p.draw(true)
+		}
+	}
+}
+
 // forPeople tells whether tables belong beside the progress.
 func (p *progress) forPeople() bool { return p != nil && p.mode != "quiet" && p.mode != "json" }
 

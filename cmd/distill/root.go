@@ -141,7 +141,7 @@ func (a *app) host(set *pflag.FlagSet, reg registries, index *distill.IndexOptio
 		Version: version(),
 	}
 	if a.output.verbose {
-		h.Log = a.progress.Warn
+		h.Log = a.progress.Log
 	}
 	opts := transport.Options{UserAgent: "distill/" + version(), CertFile: cert, InsecureHosts: reg.hosts()}
 	if index != nil {

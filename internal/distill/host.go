@@ -19,7 +19,7 @@ type Host struct {
 	Netrc     func(host string) (user, password string, ok bool)
 	Environ   func(string) (string, bool)
 	Teller    Teller
-	Log       func(text string) // what was asked of the index; may be nil
+	Log       func(text string) // what was asked of the index, and each decision; may be nil
 	Version   string            // of distill
 	Insecure  bool              // registries may be plain HTTP
 }

@@ -50,6 +50,7 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	}
 	opts.Locked = p.preferences(targets)
 	opts.Complete = choice.WholeLock
+	opts.Log = h.Log
 	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
 		dev, base = nil, nil // what stands in the images has no say then
 	}

@@ -142,6 +142,7 @@ func (c *Client) download(ctx context.Context, f File, first io.ReadCloser) (dig
 		digest, err = c.store(f, file)
 		return digest, err
 	}
+	c.logf("%s: fetching %s", f.Name, transport.Redact(f.URL))
 	for attempt := range 2 {
 		body = &resuming{c: c, ctx: ctx, f: f, body: first}
 		digest, err = c.store(f, body)

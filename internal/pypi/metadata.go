@@ -2,6 +2,7 @@ package pypi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ func (c *Client) Metadata(ctx context.Context, f File) (Metadata, error) {
 		return Metadata{}, err
 	}
 	if m, ok := c.known(f); ok {
+		if c.Log != nil {
+			c.Log("metadata of %s: in the cache", f.Name)
+		}
 		return m, dynamic(f, m)
 	}
 	m, err := c.state.metadata.do(ctx, flightKey(f), keepNothing, func() (Metadata, error) {
@@ -43,6 +47,7 @@ func (c *Client) Metadata(ctx context.Context, f File) (Metadata, error) {
 		if err != nil {
 			return m, err
 		}
+		c.logf("metadata of %s: %s", f.Name, cmp.Or(m.Origin, "only a build can tell"))
 		c.remember(f, m)
 		return m, nil
 	})

@@ -14,7 +14,9 @@ type core struct {
 	// conflict is called for each conflict with the clause that is violated.
 	conflict func(*clause)
 	// resolved is called for each clause that a conflict is traced back to.
-	resolved  func(*clause)
+	resolved func(*clause)
+	// back is called before all above a level is forgotten; may be nil.
+	back      func(level int32)
 	conflicts int
 	// done is the length of the part of the trail that its owner has dealt with.
 	done int
@@ -311,6 +313,9 @@ func (c *core) sinceWith(t *term, at int32) int32 {
 
 // backjump forgets all assignments above level.
 func (c *core) backjump(level int32) {
+	if c.back != nil {
+		c.back(level)
+	}
 	for len(c.trail) > 0 && c.trail[len(c.trail)-1].level > level {
 		at := len(c.trail) - 1
 		n := &c.nodes[c.trail[at].node]

@@ -59,7 +59,7 @@ func (s *search) without(r *python.Requirement) (fitting string, step int) {
 	req := *s.req
 	req.Requirements = unbounded(req.Requirements, r)
 	req.Constraints = unbounded(req.Constraints, r)
-	req.Options.MaxSteps = relaxedSteps
+	req.Options.MaxSteps, req.Options.Log = relaxedSteps, nil
 	f := newFetcher(s.fetch.src, &req, newPolicy(&req))
 	defer f.wait.Wait()
 	if f.place() != nil {

@@ -168,6 +168,8 @@ type Options struct {
 	// Complete asks the index also about picks whose image files are enough, so
 	// that a lock can hold its files. It changes no pick.
 	Complete bool
+	// Log is told of each decision, in order, and of each way back; may be nil.
+	Log      func(text string)
 	MaxSteps int // decisions and conflicts; 0 means 200,000
 	Prefetch int // questions to the Source under way at once; 0 means 48
 }

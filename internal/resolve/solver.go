@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
@@ -137,6 +138,7 @@ func newSolver(ctx context.Context, f *fetcher, set *setup, stats *Stats) *solve
 func (s *solver) run() (dead *clause, err error) {
 	s.core.conflict = s.blameViolated
 	s.core.resolved = s.widenInvolved
+	s.core.back = s.logConflict
 	if err = s.roots(); err != nil || s.dead != nil {
 		return s.dead, err
 	}
@@ -190,12 +192,41 @@ func (s *solver) step(v *version) error {
 		s.fetchAhead(v, v.tried)
 	}
 	clear, err := s.expand(v, i)
-	if err != nil || !clear {
+	if err != nil {
 		return err
+	}
+	if !clear {
+		s.logf("%s %s: what it needs does not fit, or can't be told", v.pkg.name, v.pkg.versions[i])
+		return nil
 	}
 	s.stats.Decisions++
 	s.decide(v.node, i)
+	s.logf("%s %s: taken", v.pkg.name, v.pkg.versions[i])
 	return nil
+}
+
+func (s *solver) logf(format string, args ...any) {
+	if log := s.req.Options.Log; log != nil {
+		log(fmt.Sprintf(format, args...))
+	}
+}
+
+// logConflict tells about a conflict, and what it makes the search give up.
+func (s *solver) logConflict(level int32) {
+	if s.req.Options.Log == nil || level >= s.level {
+		return
+	}
+	var undone []string
+	for k := range s.trail {
+		if a := &s.trail[k]; a.level > level && a.cause == nil {
+			if v := s.info[a.node].version; v != nil && s.nodes[a.node].chosen >= 0 {
+				undone = append(undone, fmt.Sprintf("%s %s", v.pkg.name, v.pkg.versions[s.nodes[a.node].chosen]))
+			}
+		}
+	}
+	if len(undone) > 0 {
+		s.logf("conflict %d: gives up %s", s.conflicts, strings.Join(undone, ", "))
+	}
 }
 
 // defaultSteps is far above what real requirements take: the hardest known sets
