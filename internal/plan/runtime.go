@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type Runtime struct {
 	Files    files.Set // at their paths in the new image; none of them is in the base
 	Reasons  map[string]Reason
 	From     map[string]string // path in the development image, where that is another
+	Merged   map[string]bool   // files of the base with something added, such as the loader's cache
 	Stdlib   string            // the standard library in the new image
 	Trimmed  []Trimmed
 	Warnings []string
@@ -33,6 +35,9 @@ type Runtime struct {
 func NewRuntime(in Input) (*Runtime, error) {
 	if in.Dev == nil || in.Dev.Python == nil {
 		return nil, failf("", "the development image has no Python for %s", in.Platform)
+	}
+	if in.Dev.Python.Stdlib == "" {
+		return nil, failf("", "the standard library of %q is not in the development image", in.Dev.Python.Path)
 	}
 	without := map[string]string{} // modules that can't be loaded, by path: the library that is missing
 	for {
@@ -223,7 +228,7 @@ func (r *runtimer) loader() error {
 
 // result takes together what was laid and is not in the base.
 func (r *runtimer) result() *Runtime {
-	out := &Runtime{Name: r.name, Reasons: map[string]Reason{}, From: map[string]string{}, Stdlib: r.stdlib.dir}
+	out := &Runtime{Name: r.name, Reasons: map[string]Reason{}, From: map[string]string{}, Merged: map[string]bool{}, Stdlib: r.stdlib.dir}
 	if at, err := r.settleDir(r.stdlib.dir, r.name); err == nil {
 		out.Stdlib = at
 	}
@@ -240,6 +245,9 @@ func (r *runtimer) result() *Runtime {
 		}
 		if from := r.laid[f.Path].from; from != "" && from != f.Path {
 			out.From[f.Path] = from
+		}
+		if r.laid[f.Path].merged {
+			out.Merged[f.Path] = true
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(r.left)) {
@@ -261,6 +269,10 @@ func (p *planner) layRuntime() error {
 	for _, w := range p.in.Runtime.Warnings {
 		p.warnf("%s", w)
 	}
+	p.trimmed = slices.Concat(p.trimmed, p.in.Runtime.Trimmed)
+	slices.SortFunc(p.trimmed, func(a, b Trimmed) int {
+		return cmp.Or(strings.Compare(a.Owner, b.Owner), strings.Compare(a.Rule, b.Rule))
+	})
 	for f := range p.in.Runtime.Files.All() {
 		p.layRuntimeFile(f, p.in.Runtime.Reasons[f.Path])
 	}
@@ -278,7 +290,10 @@ func (p *planner) layRuntimeFile(f *files.File, why Reason) {
 		return
 	}
 	// A pick whose file is the same finds it present.
-	p.lay(f.Path, &laid{file: f, runtime: true, native: true, present: l != nil, reason: why, from: p.in.Runtime.From[f.Path]})
+	p.lay(f.Path, &laid{
+		file: f, runtime: true, native: true, present: l != nil, reason: why,
+		from: p.in.Runtime.From[f.Path], merged: p.in.Runtime.Merged[f.Path],
+	})
 }
 
 // compileRuntime lays what was compiled for a module of the standard library that has no
@@ -319,7 +334,14 @@ func (p *planner) runtimeLayer() []Layer {
 	// images alone.
 	b := p.newLayer(p.in.Runtime.Name)
 	for f := range p.in.Runtime.Files.All() {
-		b.add(f, p.in.Runtime.Reasons[f.Path])
+		switch {
+		case p.in.Runtime.Merged[f.Path]:
+		case f.Mode.IsDir():
+			b.addDir(dirOf(f.Path))
+			b.files, b.dirs[f.Path] = append(b.files, f), true
+		default:
+			b.add(f, p.in.Runtime.Reasons[f.Path])
+		}
 	}
 	for f := range p.laidSet().Under(p.in.Runtime.Stdlib) {
 		if _, ok := p.in.Runtime.Files.Get(f.Path); !ok && p.laid[f.Path].runtime {
