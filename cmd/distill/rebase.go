@@ -28,6 +28,7 @@ func newRebase(a *app) *cobra.Command {
 	f.BoolVar(&o.Offline, "offline", false, "read images that are on this machine or in the cache only")
 	registerPublish(f, &o.Publish)
 	f.Lookup("to").Usage = "`REF` to publish to (repeatable; default oci:./NAME-rebased)"
+	f.BoolVar(&o.NoVerify, "no-verify", false, "do not prove that the result can run")
 	f.StringVar(&o.ImageRefs, "image-refs", "", "write the digest references to `FILE`")
 
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/r-seed-1713b764/distill/internal/audit"
 	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
@@ -28,6 +30,7 @@ type RebaseOptions struct {
 	Epoch     time.Time
 	Publish   PublishOptions
 	ImageRefs string // file for the digest references, "" for none
+	NoVerify  bool   // leave the static proof out
 }
 
 // RebaseResult is what a rebase made, as --json shows it.
@@ -122,6 +125,8 @@ type rebased struct {
 	merged   []plan.Layer // what takes the place of the old ones
 	image    v1.Image
 	warnings []string
+
+	unverified bool
 }
 
 func (r *rebase) close() {
@@ -180,7 +185,7 @@ func (r *rebase) run(ctx context.Context) error {
 
 // platform reads, checks and puts together one variant.
 func (r *rebase) platform(ctx context.Context, p v1.Platform) (*rebased, error) {
-	v := &rebased{platform: platformName(p)}
+	v := &rebased{platform: platformName(p), unverified: r.o.NoVerify}
 	r.Teller.Step(v.platform, stepImage)
 	var err error
 	if v.made, err = r.read(ctx, r.made, p); err != nil {
@@ -244,8 +249,44 @@ func (v *rebased) check(c *configured) error {
 	t := plan.Transplant{
 		Platform: v.platform, Old: v.made.env, New: now, OldBase: oldBase, NewBase: v.base.Files, Added: added, InBase: v.record.InBase,
 	}
-	v.warnings, err = t.Check()
-	return err
+	if v.warnings, err = t.Check(); err != nil || v.unverified {
+		return err
+	}
+	return v.verify(&t)
+}
+
+// verify compares what a static proof says of the image on both bases: what the new one
+// breaks is an error.
+func (v *rebased) verify(t *plan.Transplant) error {
+	type key struct{ id, file string }
+	before := map[key]bool{}
+	for _, f := range v.findings(t.Old, t.OldBase) {
+		before[key{f.ID, f.Place.File}] = true
+	}
+	var broken []string
+	for _, f := range v.findings(t.New, t.NewBase) {
+		if f.Severity.AtLeast(audit.High) && !before[key{f.ID, f.Place.File}] {
+			broken = append(broken, f.Message)
+		}
+	}
+	if len(broken) == 0 {
+		return nil
+	}
+	n := len(broken)
+	if n > maxBroken {
+		broken = append(broken[:maxBroken:maxBroken], fmt.Sprintf("and %d more", n-maxBroken))
+	}
+	return unsupportedf("--no-verify publishes it all the same", "%s: on the new base the application is broken: %s", v.platform, strings.Join(broken, "\n  "))
+}
+
+// maxBroken bounds what one error tells.
+const maxBroken = 8
+
+// findings verifies an image that stands on base.
+func (v *rebased) findings(env *inspect.Environment, base files.Set) []audit.Finding {
+	return audit.Verify(env, audit.VerifyOptions{
+		Roots: appRoots(env, appDirs(v.made.image.Config)...), Inherited: inherited(base, env.Files),
+	})
 }
 
 // join makes the layer of files that are the base's with something added, old

@@ -109,7 +109,7 @@ func failing(list []audit.Finding) int {
 
 // verifyOptions finds out what of an image is its base's, and where an application may be.
 func verifyOptions(o *opened) (audit.VerifyOptions, error) {
-	out := audit.VerifyOptions{Roots: appRoots(o.env, o.image.Config.Config.WorkingDir)}
+	out := audit.VerifyOptions{Roots: appRoots(o.env, appDirs(o.image.Config)...)}
 	n := baseLayers(o.image.Config)
 	if n == 0 || n > len(o.image.Manifest.Layers) {
 		return out, nil
@@ -140,6 +140,15 @@ func baseLayers(c *v1.ConfigFile) int {
 	return 0
 }
 
+// appDirs are the working directory of an image, and where --app went.
+func appDirs(c *v1.ConfigFile) []string {
+	dirs := []string{c.Config.WorkingDir}
+	if r, err := layers.ReadRecord(c); err == nil {
+		dirs = append(dirs, r.App...)
+	}
+	return dirs
+}
+
 // inherited tells whether a path of the whole tree is what it is in the base.
 func inherited(base, whole files.Set) func(string) bool {
 	return func(path string) bool {
@@ -152,8 +161,7 @@ func inherited(base, whole files.Set) func(string) bool {
 	}
 }
 
-// appRoots are the directories with modules of an application: the working
-// directory, if it is one of the image's own and Python does not look into it anyway.
+// appRoots are the directories with modules of an application: each of dirs, if it is one of the image's own and Python does not look into it anyway.
 func appRoots(env *inspect.Environment, dirs ...string) []string {
 	var out []string
 	for _, dir := range dirs {
