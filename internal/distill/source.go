@@ -132,17 +132,14 @@ func usable(env *inspect.Environment) []*inspect.Distribution {
 	return out
 }
 
-// unfit tells why the development image's files of d are not taken.
+// unfit tells why the development image's files of d are not taken. Files that were
+// changed by hand are: somebody had a reason.
 func unfit(d *inspect.Distribution, dev, base *inspect.Environment) string {
 	switch {
 	case d.Refused != "":
 		return d.Refused
-	case d.Editable != "":
-		return "it is a develop install of /" + d.Editable
 	case len(d.Missing) > 0:
 		return fmt.Sprintf("%d of its files are missing in the image, %s first", len(d.Missing), d.Missing[0])
-	case len(d.Modified) > 0:
-		return fmt.Sprintf("%d of its files were changed after installation, %s first", len(d.Modified), d.Modified[0])
 	case base == nil:
 		return ""
 	}

@@ -190,6 +190,10 @@ func (s *scan) files() {
 	}
 	for _, d := range s.list {
 		slices.Sort(d.Files)
+		if d.Kind == Develop {
+			s.develop(d)
+			slices.Sort(d.Files)
+		}
 		d.Files = slices.Compact(d.Files)
 		slices.Sort(d.Missing)
 		slices.Sort(d.Modified)

@@ -45,7 +45,7 @@ func Fits(d *Distribution, dev, base *Environment) string {
 }
 
 // Fits tells why the files of d can't be used on the base, "" if they can: same
-// Python minor, a place that the base's Python looks into, and for native code
+// Python minor, a place that the base's Python looks into or can be moved to, and for native code
 // the same machine, ABI and libc, and no symbol version that the base's libraries lack. A
 // library that the base lacks does not count: it is brought along, and then must
 // fit itself. Nor does one that the development image lacks as well: the files
@@ -57,13 +57,11 @@ func (f *Fitter) Fits(d *Distribution) string {
 		return f.general
 	case d.Refused != "":
 		return d.Refused
-	case d.Editable != "":
-		return fmt.Sprintf("installed in development mode from /%s", d.Editable)
-	}
-	if why := f.place(d); why != "" {
-		return why
 	}
 	elf := f.dev.elfFiles(d)
+	if why := f.place(d, elf); why != "" {
+		return why
+	}
 	if len(elf) == 0 {
 		return ""
 	}
@@ -73,17 +71,46 @@ func (f *Fitter) Fits(d *Distribution) string {
 	return f.symbols(d, elf)
 }
 
-// place compares the installation schemes.
-func (f *Fitter) place(d *Distribution) string {
+// place compares the installation schemes. What an installer of Python put into one of
+// its own folders can be moved to the base's, as the installer would have put it there.
+func (f *Fitter) place(d *Distribution, elf []string) string {
 	location := d.Location
 	if d.Kind == Egg {
 		location = d.Location[:max(strings.LastIndexByte(d.Location, '/'), 0)]
 	}
-	b := f.base.e.Python
+	dev, b := f.dev.e.Python, f.base.e.Python
+	if d.Kind == Develop && d.PathEntry != "" {
+		return "" // a .pth file leads to its source tree, wherever that is
+	}
 	if slices.Contains(b.SiteDirs, location) || slices.Contains(b.SysPath, location) {
 		return ""
 	}
-	return fmt.Sprintf("installed in /%s, where the base's Python does not look (it takes /%s)", location, b.Purelib)
+	where := fmt.Sprintf("installed in /%s, where the base's Python does not look (it takes /%s)", location, b.Purelib)
+	switch {
+	case !slices.Contains(dev.SiteDirs, location) && location != dev.Purelib && location != dev.Platlib, b.Purelib == "", b.Platlib == "":
+		return where
+	case d.Owner != "": // such packages are made for one prefix, which stands in their files
+		return where + ", and made by " + d.Owner + " for that place"
+	}
+	for _, p := range elf {
+		if dir := runPathInto(f.dev.t.ELF(p), dev.Prefix); dir != "" {
+			return where + fmt.Sprintf(", and %s finds libraries by %s", p, dir)
+		}
+	}
+	return ""
+}
+
+// runPathInto returns the first directory of a run path that lies below a prefix and is
+// not relative to the file itself.
+func runPathInto(i *elfdeps.Info, prefix string) string {
+	for _, list := range [][]string{i.RPath, i.RunPath} {
+		for _, dir := range list {
+			if strings.HasPrefix(dir, "/") && prefix != "" && isBelow(strings.Trim(dir, "/"), prefix) {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // machine compares what native code is made for.

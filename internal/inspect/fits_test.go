@@ -55,6 +55,9 @@ func environment(t testing.TB, text string) *Environment {
 
 const site = "usr/local/lib/python3.11/site-packages/"
 
+// elsewhere is a base whose Python has another prefix.
+const elsewhere = "-- links --\nusr/bin/python3 -> python3.11\n-- usr/lib/python3.11/os.py --\n-- elf --\nusr/bin/python3.11 python 3.11.2 311 /lib64/ld-linux-x86-64.so.2\nlib64/ld-linux-x86-64.so.2 loader 2.36\nlib/x86_64-linux-gnu/libc.so.6 libc 2.36\n"
+
 func TestFitsNamesNeedAndHave(t *testing.T) {
 	dev := func(more ...string) string { return glibcImage("2.38", "3.11.2", append(more, dist)...) }
 	for _, c := range []struct{ name, dev, base, want string }{
@@ -82,8 +85,12 @@ func TestFitsNamesNeedAndHave(t *testing.T) {
 		{"relr on old musl", muslImage("1.2.5", site+"a/x.so lib a relr", dist), muslImage("1.2.3"),
 			site + "a/x.so has DT_RELR relocations, which need musl 1.2.4; the base has 1.2.3"},
 		{"relr on new musl", muslImage("1.2.5", site+"a/x.so lib a relr", dist), muslImage("1.2.4"), ""},
-		{"other place", dev(), "-- links --\nusr/bin/python3 -> python3.11\n-- usr/lib/python3.11/os.py --\n-- elf --\nusr/bin/python3.11 python 3.11.2 311 /lib64/ld-linux-x86-64.so.2\nlib64/ld-linux-x86-64.so.2 loader 2.36\nlib/x86_64-linux-gnu/libc.so.6 libc 2.36\n",
-			"installed in /usr/local/lib/python3.11/site-packages, where the base's Python does not look (it takes /usr/lib/python3.11/site-packages)"},
+		{"other place", dev(), elsewhere,
+			""},
+		{"other place, of the OS", dev("-- var/lib/dpkg/status --\nPackage: python3-a\nStatus: install ok installed\nVersion: 1\n-- var/lib/dpkg/info/python3-a.list --\n/" + site + "a-1.0.dist-info/METADATA\n"), elsewhere,
+			"installed in /usr/local/lib/python3.11/site-packages, where the base's Python does not look (it takes /usr/lib/python3.11/site-packages), and made by python3-a for that place"},
+		{"other place, bound to the old one", dev(site + "a/x.so lib a needs=libc.so.6 rpath=/usr/local/lib"), elsewhere,
+			"installed in /usr/local/lib/python3.11/site-packages, where the base's Python does not look (it takes /usr/lib/python3.11/site-packages), and " + site + "a/x.so finds libraries by /usr/local/lib"},
 	} {
 		d, b := environment(t, c.dev), environment(t, c.base)
 		if len(d.Distributions) != 1 {
@@ -97,7 +104,7 @@ func TestFitsNamesNeedAndHave(t *testing.T) {
 
 func TestFitsRefusesWhatCantBeTaken(t *testing.T) {
 	e := environment(t, glibcImage("2.36", "3.11.2"))
-	for _, d := range []*Distribution{{Refused: "RECORD: bad"}, {Editable: "src/a"}} {
+	for _, d := range []*Distribution{{Refused: "RECORD: bad"}} {
 		if got := Fits(d, e, e); got == "" {
 			t.Errorf("%+v fits", d)
 		}

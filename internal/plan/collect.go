@@ -67,8 +67,11 @@ func (p *planner) collectImage(pk *pick) error {
 			return err
 		}
 	}
-	if d.Kind == inspect.Egg {
+	switch {
+	case d.Kind == inspect.Egg:
 		return p.take(pk, eggPath(pk, move))
+	case d.Kind == inspect.Develop && d.PathEntry != "":
+		return p.take(pk, p.treePath(pk, move))
 	}
 	return nil
 }
@@ -77,13 +80,8 @@ func (p *planner) collectImage(pk *pick) error {
 func takable(pk *pick) error {
 	d := pk.Installed
 	switch {
-	case d.Kind == inspect.Develop || d.Editable != "":
-		where := d.Editable
-		if where == "" {
-			where = d.Location
-		}
-		return failf("build a wheel of it and install that in the development image",
-			"%s is a develop install of /%s", pk.label, strings.TrimPrefix(where, "/"))
+	case d.Refused != "" && d.Kind == inspect.Develop:
+		return failf("build a wheel of it and install that in the development image", "%s in the development image: %s", pk.label, d.Refused)
 	case d.Refused != "":
 		return failf("", "%s in the development image: %s", pk.label, d.Refused)
 	case len(d.Files) == 0:
@@ -104,6 +102,9 @@ func (p *planner) warnAbout(pk *pick) {
 	}
 	if len(missing) > 0 {
 		p.warnf("%s: %s not in the development image, though its %s names %s", pk.label, some(missing), d.FilesFrom, pronoun(missing))
+	}
+	if d.Kind == inspect.Develop {
+		p.warnf("%s is a develop install of /%s: its modules are taken from there, and nothing else of that folder", pk.label, d.Editable)
 	}
 	if len(d.Modified) > 0 {
 		p.warnf("%s: %s not as its %s says, taken as in the development image", pk.label, some(d.Modified), d.FilesFrom)
@@ -151,6 +152,13 @@ func (p *planner) devFile(path string) (*files.File, error) {
 func eggPath(pk *pick, move move) *files.File {
 	egg := move.path(pk.Installed.PathEntry)
 	return newText(join(dirOf(egg), "distill-"+string(pk.Name)+".pth"), 0o644, []byte("./"+baseOf(egg)+"\n"))
+}
+
+// treePath is the .pth file that puts the source tree of a develop install on
+// sys.path, in place of a line of easy-install.pth.
+func (p *planner) treePath(pk *pick, move move) *files.File {
+	site := p.in.Base.Python.Purelib
+	return newText(join(site, "distill-"+string(pk.Name)+".pth"), 0o644, []byte("/"+move.path(pk.Installed.PathEntry)+"\n"))
 }
 
 func (p *planner) collectWheel(pk *pick) error {
@@ -205,8 +213,11 @@ func (p *planner) newMove(d *inspect.Distribution) move {
 			m.from, m.to = append(m.from, from), append(m.to, to)
 		}
 	}
-	// The more special one first: Data is mostly the prefix of all others.
-	add(site, base.Platlib)
+	// The more special one first: Data is mostly the prefix of all others. The source
+	// tree of a develop install stays where it is.
+	if d.Kind != inspect.Develop {
+		add(site, base.Platlib)
+	}
 	add(dev.Platlib, base.Platlib)
 	add(dev.Purelib, base.Purelib)
 	add(dev.Scripts, base.Scripts)
