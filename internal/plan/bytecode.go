@@ -63,6 +63,30 @@ func (p *planner) byteCode() error {
 		}
 	}
 	p.warnStale()
+	return p.codeOfApp(tag)
+}
+
+// codeOfApp lays what was compiled for the application's modules, wherever they are.
+func (p *planner) codeOfApp(tag string) error {
+	for src := range p.laidSet().All() { // as it is before code is laid
+		if !p.laid[src.Path].app || !src.IsRegular() {
+			continue
+		}
+		name := bytecode.Name(baseOf(src.Path), tag)
+		if name == "" {
+			continue
+		}
+		at, err := p.settle(join(dirOf(src.Path), name), appName)
+		if err != nil {
+			return err
+		}
+		if p.laid[at] != nil {
+			continue
+		}
+		if code := p.codeFrom("", src, at, appName); code != nil {
+			p.lay(at, &laid{file: code, app: true, reason: Reason{Owner: appName, Why: "--compile"}})
+		}
+	}
 	return nil
 }
 
