@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Score returns the base score of a CVSS 2, 3.0 or 3.1 vector, ok false if it is
-// none or not complete. CVSS 4 has no formula but a table of 270 classes, which
-// is not here: databases give its word beside the vector.
+// Score returns the base score of a CVSS 2, 3.0 or 3.1 vector, or the score of a
+// CVSS 4.0 vector with all that it says; ok false if it is none or not complete.
 func Score(vector string) (score float64, ok bool) {
 	if len(vector) > maxVector {
 		return 0, false
@@ -26,6 +25,8 @@ func Score(vector string) (score float64, ok bool) {
 		metrics[k] = v
 	}
 	switch version {
+	case "4.0":
+		return score4(metrics)
 	case "3.0", "3.1":
 		return score3(metrics)
 	case "2":

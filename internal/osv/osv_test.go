@@ -95,6 +95,7 @@ func TestSeverityComesFromVectorOrWord(t *testing.T) {
 	}{
 		{`"severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]`, audit.Critical, 9.8},
 		{`"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}], "database_specific": {"severity": "MODERATE"}`, audit.Medium, 0},
+		{`"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"}]`, audit.Critical, 9.3},
 		{`"severity": [{"type": "CVSS_V2", "score": "AV:N/AC:L/Au:N/C:P/I:P/A:P"}]`, audit.High, 7.5},
 		{`"database_specific": ["odd"]`, audit.Unknown, 0},
 		{`"severity": []`, audit.Unknown, 0},

@@ -143,7 +143,7 @@ func (r *record) url() string {
 
 // rate takes the score of a CVSS vector, else the word of the database.
 func rate(list []severity, specific ...json.RawMessage) (audit.Severity, float64) {
-	for _, want := range []string{"CVSS_V3", "CVSS_V2", ""} {
+	for _, want := range []string{"CVSS_V3", "CVSS_V4", "CVSS_V2", ""} {
 		for _, s := range list {
 			if want != "" && s.Type != want {
 				continue
