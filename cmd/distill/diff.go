@@ -69,6 +69,7 @@ func printDiff(w io.Writer, res *distill.DiffResult) {
 		for _, l := range g.LayersB {
 			fmt.Fprintf(w, "  + %s %s\n", cell(l.DiffID), bytesText(l.Size))
 		}
+		fmt.Fprintf(w, "pull%s: %s more for who has the first\n", on(g.Platform), bytesText(g.Pull))
 		if f := g.Files; f.Added+f.Removed+f.Changed > 0 {
 			fmt.Fprintf(w, "files%s: %d added, %d removed, %d changed\n", on(g.Platform), f.Added, f.Removed, f.Changed)
 		}

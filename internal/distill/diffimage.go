@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,13 +22,16 @@ type ImageGap struct {
 	// the platform.
 	DigestA string `json:"digestA"`
 	DigestB string `json:"digestB"`
-	// Shared counts the layers, from the bottom, that both have.
+	// Shared counts the layers that both have, wherever they stand.
 	Shared  int         `json:"shared"`
-	LayersA []DiffLayer `json:"layersA"` // above the shared ones
+	LayersA []DiffLayer `json:"layersA"` // the others
 	LayersB []DiffLayer `json:"layersB"`
-	SizeA   int64       `json:"sizeA"` // of all compressed layers
-	SizeB   int64       `json:"sizeB"`
-	Files   FileCounts  `json:"files"`
+	// Pull is what a machine that has A fetches to have B: layers and configuration,
+	// by digest, so that a layer which is compressed in another way counts.
+	Pull  int64      `json:"pull"`
+	SizeA int64      `json:"sizeA"` // of all compressed layers
+	SizeB int64      `json:"sizeB"`
+	Files FileCounts `json:"files"`
 }
 
 // DiffLayer is a layer that only one of two images has.
@@ -109,11 +113,9 @@ func (d *DiffResult) platform(ctx context.Context, h *Host, p v1.Platform, sides
 		Platform: name, DigestA: a.Digest.String(), DigestB: b.Digest.String(), SizeA: compressedSize(a), SizeB: compressedSize(b),
 		LayersA: []DiffLayer{}, LayersB: []DiffLayer{},
 	}
-	ids := [2][]v1.Hash{a.Config.RootFS.DiffIDs, b.Config.RootFS.DiffIDs}
-	for gap.Shared < min(len(ids[0]), len(ids[1])) && ids[0][gap.Shared] == ids[1][gap.Shared] {
-		gap.Shared++
-	}
-	gap.LayersA, gap.LayersB = append(gap.LayersA, layersAbove(a, gap.Shared)...), append(gap.LayersB, layersAbove(b, gap.Shared)...)
+	gap.LayersA, gap.LayersB = append(gap.LayersA, layersWithout(a, b)...), append(gap.LayersB, layersWithout(b, a)...)
+	gap.Shared = len(b.Manifest.Layers) - len(gap.LayersB)
+	gap.Pull = pull(a.Manifest, b.Manifest)
 	for _, c := range configChanges(&a.Config.Config, &b.Config.Config) {
 		d.setting(c.What, name, c.A, c.B)
 	}
@@ -127,14 +129,31 @@ func (d *DiffResult) platform(ctx context.Context, h *Host, p v1.Platform, sides
 	return nil
 }
 
-func layersAbove(img *image.Image, shared int) []DiffLayer {
+// layersWithout lists the layers of an image that another one does not have.
+func layersWithout(img, other *image.Image) []DiffLayer {
 	var out []DiffLayer
 	for i, id := range img.Config.RootFS.DiffIDs {
-		if i >= shared && i < len(img.Manifest.Layers) {
+		if !slices.Contains(other.Config.RootFS.DiffIDs, id) {
 			out = append(out, DiffLayer{DiffID: id.String(), Size: img.Manifest.Layers[i].Size})
 		}
 	}
 	return out
+}
+
+// pull sums up the blobs of one manifest that another does not name.
+func pull(have, want *v1.Manifest) int64 {
+	at := map[v1.Hash]bool{have.Config.Digest: true}
+	for _, d := range have.Layers {
+		at[d.Digest] = true
+	}
+	var n int64
+	for _, d := range append([]v1.Descriptor{want.Config}, want.Layers...) {
+		if !at[d.Digest] {
+			at[d.Digest] = true
+			n += d.Size
+		}
+	}
+	return n
 }
 
 // contents compares what is installed.
