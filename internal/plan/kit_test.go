@@ -78,6 +78,9 @@ func (tt *treeText) file(path, text string) *files.File {
 	if strings.HasPrefix(text, "#!") {
 		f.Note = []byte(text)
 	}
+	if facts := pysource.Scan([]byte(text)); strings.HasSuffix(path, ".py") && !facts.IsEmpty() {
+		f.Note = append([]byte{sourceNote}, facts.Encode()...)
+	}
 	tt.add(f)
 	return f
 }

@@ -174,6 +174,8 @@ func readCase(t *testing.T, text string) Input {
 			in.Options.Include = append(in.Options.Include, words[1])
 		case "max-layers":
 			fmt.Sscan(words[1], &in.Options.MaxLayers)
+		case "trim":
+			in.Options.Trim = words[1]
 		case "no-byte-code":
 			in.Options.NoByteCode = true
 		case "library-path":
@@ -237,6 +239,9 @@ func planText(t *testing.T, in Input) string {
 	}
 	for _, k := range p.Packages {
 		fmt.Fprintf(&b, "package %s %s from %s (%s), %d files, %d bytes\n", k.Name, k.Version, k.From, k.Detail, k.Files, k.Size)
+	}
+	for _, t := range p.Trimmed {
+		fmt.Fprintf(&b, "trimmed %s: %s, %d files, %d bytes\n", t.Owner, t.Rule, t.Files, t.Bytes)
 	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
