@@ -25,6 +25,7 @@ import (
 //
 //	#!link TARGET   the file is a symbolic link
 //	#!elf INTERP    the file is the smallest program that names INTERP as its loader
+//	#!python ...    the file is an ELF file, see elfKinds
 //
 // A folder TREE.ARCH beside it holds what only that architecture has.
 func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
@@ -144,6 +145,10 @@ func entry(name, text, arch string) (*tar.Header, []byte) {
 	case kind == "#!elf":
 		text = string(tinyELF(arg, arch))
 		h.Mode = 0o755
+	default:
+		if b, ok := elfKinds(first, arch); ok {
+			text, h.Mode = string(b), 0o755
+		}
 	}
 	h.Size = int64(len(text))
 	return h, []byte(text)
