@@ -12,8 +12,9 @@ import (
 
 func newBuild(a *app) *cobra.Command {
 	var (
-		o   distill.BuildOptions
-		img imageFlags
+		o        distill.BuildOptions
+		img      imageFlags
+		noVerify bool
 	)
 	c := &cobra.Command{
 		Use:   "build --from REF --req FILE [--onto REF] [--to REF]...",
@@ -29,6 +30,7 @@ func newBuild(a *app) *cobra.Command {
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
 	registerImage(f, &img)
+	f.BoolVar(&noVerify, "no-verify", false, "make the image even if it is known not to work")
 	f.StringVar(&o.ImageRefs, "image-refs", "", "write the digest references to `FILE`")
 	f.StringVar(&o.MetadataFile, "metadata-file", "", "write digests, sizes and packages to `FILE` as JSON")
 
@@ -43,6 +45,7 @@ func newBuild(a *app) *cobra.Command {
 		if o.Image, err = img.options(c.Flags()); err != nil {
 			return err
 		}
+		o.Image.NoVerify = noVerify
 		if o.Image.Epoch, err = epoch(a.environ); err != nil {
 			return err
 		}

@@ -58,18 +58,12 @@ func pure(name, v string) string { return pkg(name, v, "", name+"-"+v+"-py3-none
 // facts reads a lock and judges it for two platforms with Python 3.11.
 func facts(t *testing.T, text string) *Facts {
 	t.Helper()
-	l, err := pylock.Read([]byte(text))
+	l, err := pylock.ReadUnhashed([]byte(text))
 	if err != nil {
-		mended, ok := Unhashed([]byte(text))
-		if !ok {
-			t.Fatal(err)
-		}
-		if l, err = pylock.Read(mended); err != nil {
-			t.Fatal(err)
-		}
+		t.Fatal(err)
 	}
 	targets, err := Targets(l, Described{
-		Platforms: []Platform{{"linux/amd64", "x86_64"}, {"linux/arm64", "aarch64"}}, Given: true, Python: "3.11.2",
+		Platforms: []Platform{{Name: "linux/amd64", Machine: "x86_64"}, {Name: "linux/arm64", Machine: "aarch64"}}, Given: true, Python: "3.11.2",
 		Libc: python.Libc{Family: "glibc", Major: 2, Minor: 36},
 	})
 	if err != nil {
@@ -316,7 +310,7 @@ func TestScores(t *testing.T) {
 }
 
 func TestTargetsAreGuessedFromTheLock(t *testing.T) {
-	two := Described{Platforms: []Platform{{"linux/amd64", "x86_64"}, {"linux/arm64", "aarch64"}}}
+	two := Described{Platforms: []Platform{{Name: "linux/amd64", Machine: "x86_64"}, {Name: "linux/arm64", Machine: "aarch64"}}}
 	for _, c := range []struct{ lock, want string }{
 		{pkg("a", "1.0", "", "a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"), "linux/amd64 3.12.99"},
 		{pkg("a", "1.0", "", "a-1.0-cp312-cp312-manylinux_2_28_x86_64.whl", "a-1.0-cp312-cp312-manylinux_2_28_aarch64.whl"), "linux/amd64 3.12.99 linux/arm64 3.12.99"},
@@ -342,12 +336,26 @@ func TestTargetsAreGuessedFromTheLock(t *testing.T) {
 	}
 }
 
-func TestUnhashedRefusesDeepNesting(t *testing.T) {
-	for _, text := range []string{
-		"x = " + strings.Repeat("[", 100000), strings.Repeat("a.", 100000) + "a = 1", "x = " + strings.Repeat("{a=", 100000),
-	} {
-		if _, ok := Unhashed([]byte(text)); ok {
-			t.Errorf("%.20q is taken", text)
+func TestLibcOfEachPlatformCounts(t *testing.T) {
+	l, err := pylock.Read([]byte(header + pure("a", "1.0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := python.Libc{Family: "glibc", Major: 2, Minor: 17}
+	targets, err := Targets(l, Described{
+		Platforms: []Platform{{Name: "linux/amd64", Machine: "x86_64", Libc: old}, {Name: "linux/arm64", Machine: "aarch64"}},
+		Given:     true, Python: "3.11.2", Libc: python.Libc{Family: "glibc", Major: 2, Minor: 36},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, true} {
+		w, err := python.ParseWheelName("a-1.0-cp311-cp311-manylinux_2_28_" + []string{"x86_64", "aarch64"}[i] + ".whl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := targets[i].Tags.Rank(w); got != want {
+			t.Errorf("%s: manylinux_2_28 fits: %v", targets[i].Name, got)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"fmt"
 	"path"
-	"slices"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
 )
@@ -23,7 +22,7 @@ func checkLibraries(v *verifier) []Finding {
 		return nil
 	}
 	var out []Finding
-	for _, o := range v.closure.Objects {
+	for _, o := range v.objects() {
 		for _, d := range o.Needs {
 			if !d.IsMissing() || d.Provider != "" {
 				continue
@@ -43,28 +42,42 @@ func checkLibraries(v *verifier) []Finding {
 // weight is the severity of what an object lacks: a module that is only imported where it may
 // fail, and a library that nothing needs, were perhaps never of use.
 func (v *verifier) weight(o *elfdeps.Object) Severity {
-	if v.isNeeded(o.Real, map[string]bool{}) {
+	if v.needed == nil {
+		v.findNeeded()
+	}
+	if v.needed[o.Real] {
 		return High
 	}
 	return Medium
 }
 
-// isNeeded tells whether an object is the interpreter, a module that is not guarded, or a
-// library of one.
-func (v *verifier) isNeeded(real string, seen map[string]bool) bool {
-	if seen[real] {
-		return false
-	}
-	seen[real] = true
-	if real == v.env.Python.Path || v.isModule(real) {
-		return !v.guarded[real] && !isSide(real)
-	}
+// findNeeded finds the interpreter, the modules that are not guarded, and the libraries
+// of all these.
+func (v *verifier) findNeeded() {
+	v.needed = map[string]bool{}
+	byReal := map[string][]*elfdeps.Object{}
+	var todo []string
 	for _, o := range v.closure.Objects {
-		if slices.ContainsFunc(o.Needs, func(d elfdeps.Dep) bool { return d.Real == real }) && v.isNeeded(o.Real, seen) {
-			return true
+		byReal[o.Real] = append(byReal[o.Real], o)
+		if o.Real == v.env.Python.Path || v.isModule(o.Real) && !v.guarded[o.Real] && !isSide(o.Real) {
+			todo = append(todo, o.Real)
 		}
 	}
-	return false
+	for len(todo) > 0 {
+		real := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if v.needed[real] {
+			continue
+		}
+		v.needed[real] = true
+		for _, o := range byReal[real] {
+			for _, d := range o.Needs {
+				if !d.IsMissing() {
+					todo = append(todo, d.Real)
+				}
+			}
+		}
+	}
 }
 
 // isModule tells whether Python would import the file.

@@ -6,20 +6,8 @@ var noHash = Rule{
 	Title: "The lock has no hash of a file",
 	Help:  "Whatever the index sends is installed. PEP 751 asks for a hash of each file: lock again.",
 	check: func(f *Facts) []Finding {
-		return f.hashes("no hash", func(h map[string]string) bool { return !hasHash(h) })
+		return f.hashes("no hash", func(h map[string]string) bool { return len(h) == 0 })
 	},
-}
-
-// NoHash is the algorithm that Unhashed gives to files without a hash.
-const NoHash = "none"
-
-func hasHash(h map[string]string) bool {
-	for algorithm := range h {
-		if algorithm != NoHash {
-			return true
-		}
-	}
-	return false
 }
 
 // hashes reports the entries that have files with hashes of a kind.

@@ -20,7 +20,7 @@ func checkSymbols(v *verifier) []Finding {
 		return nil
 	}
 	var out []Finding
-	for _, o := range v.closure.Objects {
+	for _, o := range v.objects() {
 		lib := func(name string) *elfdeps.Info {
 			for _, d := range o.Needs {
 				if d.Name != name || d.IsMissing() {

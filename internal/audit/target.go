@@ -16,13 +16,14 @@ type Described struct {
 	// otherwise those that the lock does not serve at all are left out.
 	Given  bool
 	Python string      // full version, "" if unknown
-	Libc   python.Libc // the zero value if unknown
+	Libc   python.Libc // of the platforms that do not have their own; the zero value if unknown
 }
 
 // Platform is a platform with its machine in Python's words.
 type Platform struct {
-	Name    string // "linux/arm64"
-	Machine string // "aarch64"
+	Name    string      // "linux/arm64"
+	Machine string      // "aarch64"
+	Libc    python.Libc // its own, the zero value if unknown
 }
 
 // Bounds of what is tried where the lock does not tell: from the oldest Python
@@ -85,8 +86,12 @@ func serve(l *pylock.Lock, d Described, v python.Version, libc python.Libc) (tar
 	}
 	var all []served
 	for _, p := range d.Platforms {
+		libc := libc
+		if p.Libc.Family != "" {
+			libc = p.Libc
+		}
 		s := served{target: resolve.Target{
-			Name: p.Name, Python: v, Markers: python.MarkerEnvFor(v, p.Machine),
+			Name: p.Name, Python: v, Markers: python.MarkerEnvFor(v, p.Machine), Libc: libc,
 			Tags: python.TagsFor(python.TagTarget{Implementation: "cp", Major: int(r[0]), Minor: int(r[1]), Arch: p.Machine, Libc: libc}),
 		}}
 		s.fitting, s.native = countFitting(l, &s.target)

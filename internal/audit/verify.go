@@ -124,6 +124,8 @@ type verifier struct {
 	scope   []*modules.Module                // all modules of distributions and applications
 	closure *elfdeps.Closure                 // of scope's native code, nil without a loader
 	elf     []string                         // files that closure starts from
+	needed  map[string]bool                  // files of the closure that must load
+	loose   *elfdeps.Closure                 // of native code that none of these needs
 	loader  *elfdeps.Loader
 	guarded map[string]bool // extension modules that are only imported where they may fail
 }

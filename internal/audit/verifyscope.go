@@ -148,11 +148,50 @@ func (v *verifier) findNative() {
 		}
 	}
 	slices.Sort(v.elf)
-	v.elf = slices.Compact(v.elf)
-	if c, err := l.Closure(append(slices.Clone(v.elf), py.Path), py.Path); err == nil {
+	var importable, others []string
+	for _, p := range slices.Compact(v.elf) {
+		if v.isModule(p) {
+			importable = append(importable, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	v.elf = importable
+	if c, err := l.Closure(append(slices.Clone(importable), py.Path), py.Path); err == nil {
 		v.closure = c
 	}
+	v.findLoose(others)
 	v.findGuarded()
+}
+
+// findLoose follows the needs of native code that no module needs: plug-ins, and
+// libraries that are loaded by name. What comes with a module finds its own needs by that
+// module's path, not by itself.
+func (v *verifier) findLoose(others []string) {
+	if v.closure == nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, o := range v.closure.Objects {
+		known[o.Real] = true
+	}
+	others = slices.DeleteFunc(others, func(p string) bool { return known[p] })
+	if c, err := v.loader.Closure(others, v.env.Python.Path); err == nil {
+		c.Objects = slices.DeleteFunc(c.Objects, func(o *elfdeps.Object) bool { return known[o.Real] })
+		v.loose = c
+	}
+}
+
+// objects are all objects that may be loaded.
+func (v *verifier) objects() []*elfdeps.Object {
+	if v.closure == nil {
+		return nil
+	}
+	out := v.closure.Objects
+	if v.loose != nil {
+		out = slices.Concat(out, v.loose.Objects)
+	}
+	return out
 }
 
 // loads tells whether the interpreter's loader takes a file: wheels have some for other

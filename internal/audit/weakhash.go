@@ -6,7 +6,7 @@ var weakHash = Rule{
 	Title: "The lock has only weak hashes of a file",
 	Help:  "Files with a given md5 or sha1 can be made. Lock again with an index that gives sha256.",
 	check: func(f *Facts) []Finding {
-		return f.hashes("only weak hashes (md5 or sha1)", func(h map[string]string) bool { return hasHash(h) && !hasStrong(h) })
+		return f.hashes("only weak hashes (md5 or sha1)", func(h map[string]string) bool { return len(h) > 0 && !hasStrong(h) })
 	},
 }
 

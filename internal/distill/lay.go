@@ -90,6 +90,13 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 			p, err = plan.Make(pin)
 		}
 	}
+	if err == nil && !o.NoVerify {
+		h.Teller.Step(name, "verifying")
+		err = h.verifyPlan(planned{
+			platform: name, base: base.image.Files, plan: p, env: slices.Concat(base.image.Config.Config.Env, o.Env),
+			dirs: append(slices.Clone(in.app.places), workdir(base, o)), settled: r.asked.overridden(),
+		})
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -57,6 +57,7 @@ type ImageOptions struct {
 	Include, Exclude    []string
 	Hints               []string // files of hints, after those that are built in
 	Epoch               time.Time
+	NoVerify            bool // do not prove that the image can run
 }
 
 // ByteCode says what byte code the image gets.
