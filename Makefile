@@ -46,6 +46,7 @@ images: ## Make the large test images (root, half an hour the first time)
 e2e: build images ## Ship six applications out of the large images and run them (root)
 	e2e/locks.sh
 	e2e/run.sh
+	e2e/rebase.sh
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)
 	bench/run.sh
