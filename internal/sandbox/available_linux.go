@@ -141,7 +141,7 @@ func runnable(engine, platform string) error {
 		return nil // not shown here: the kernel says when it comes to it
 	}
 	text, err := os.ReadFile(binfmtFolder + "/" + name)
-	what := ""
+	var what string
 	switch {
 	case err != nil:
 		what = "is not registered with binfmt_misc"

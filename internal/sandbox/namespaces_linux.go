@@ -159,8 +159,8 @@ const graceTime = 5 * time.Second
 
 // supervise starts the process inside, hands it the job, and returns when all of its
 // processes are gone. Should we end, it notices that the pipe of the job does.
-func supervise(outer context.Context, engine string, j *job, c Command, attr *syscall.SysProcAttr) error {
-	ctx, cancel := context.WithTimeout(outer, j.Limits.Time+graceTime)
+func supervise(ctx context.Context, engine string, j *job, c Command, attr *syscall.SysProcAttr) error {
+	inner, cancel := context.WithTimeout(ctx, j.Limits.Time+graceTime)
 	defer cancel()
 	jobR, jobW, err := os.Pipe()
 	if err != nil {
@@ -173,58 +173,63 @@ func supervise(outer context.Context, engine string, j *job, c Command, attr *sy
 		return err
 	}
 	defer outR.Close()
+	cmd := ourselves(inner, c)
+	cmd.ExtraFiles = []*os.File{jobR, outW}
+	cmd.SysProcAttr = attr
+	if j.Chroot { // no namespace ends with its first process
+		cmd.Cancel = jobW.Close
+	}
+	err = cmd.Start()
+	jobR.Close()
+	outW.Close()
+	if err == nil {
+		err = json.NewEncoder(jobW).Encode(j)
+		last := lastReport(outR)
+		waitErr := cmd.Wait()
+		switch {
+		case last != nil && ctx.Err() == nil:
+			return last.result(engine, j.Limits)
+		case err == nil:
+			err = waitErr
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case inner.Err() != nil:
+		return report{Status: int(syscall.SIGKILL), Limit: limitTime}.result(engine, j.Limits)
+	}
+	return refused(engine, "starting a process", err)
+}
+
+// ourselves is this program, to be started once more as what Enter knows.
+func ourselves(ctx context.Context, c Command) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{insideName}
 	cmd.Env = []string{"GOMAXPROCS=2", "GOTRACEBACK=none"}
 	cmd.Dir = "/"
-	cmd.ExtraFiles = []*os.File{jobR, outW}
-	cmd.SysProcAttr = attr
 	cmd.WaitDelay = graceTime
-	if j.Chroot { // no namespace ends with its first process
-		cmd.Cancel = jobW.Close
-	}
 	// A file given as it is could be a terminal, to which a program may write input.
 	cmd.Stdout, cmd.Stderr = onlyWriter(c.Stdout), onlyWriter(c.Stderr)
 	if c.Stdin != nil {
 		cmd.Stdin = struct{ io.Reader }{c.Stdin}
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err = cmd.Start()
-	jobR.Close()
-	outW.Close()
-	if err != nil {
-		if outer.Err() != nil {
-			return outer.Err()
-		}
-		return refused(engine, "starting a process in new namespaces", err)
-	}
-	sendErr := json.NewEncoder(jobW).Encode(j)
-	var last report
-	dec := json.NewDecoder(io.LimitReader(outR, 1<<20))
-	got := false
+	return cmd
+}
+
+// lastReport reads until the process inside is gone. What could not be done is not
+// overwritten by what came of it.
+func lastReport(from io.Reader) *report {
+	var last *report
+	dec := json.NewDecoder(io.LimitReader(from, 1<<20))
 	for {
 		var r report
 		if dec.Decode(&r) != nil {
-			break
+			return last
 		}
-		if !got || last.Step == "" {
-			last = r
+		if last == nil || last.Step == "" {
+			last = &r
 		}
-		got = true
-	}
-	waitErr := cmd.Wait()
-	switch {
-	case outer.Err() != nil:
-		return outer.Err()
-	case got:
-		return last.result(engine, j.Limits)
-	case ctx.Err() != nil:
-		return report{Status: int(syscall.SIGKILL), Limit: limitTime}.result(engine, j.Limits)
-	case sendErr != nil:
-		return refused(engine, "starting a process in new namespaces", sendErr)
-	default:
-		return refused(engine, "the process inside ended early", waitErr)
 	}
 }
 

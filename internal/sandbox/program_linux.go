@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path"
 	"runtime"
@@ -65,7 +66,8 @@ func becomeProgram() {
 	if err == nil {
 		err = syscall.Exec(program, j.Args, j.Env)
 	}
-	errno, _ := err.(syscall.Errno)
+	var errno syscall.Errno
+	errors.As(err, &errno)
 	stop(report{Step: stepProgram, Text: program, Errno: int(errno)})
 }
 
