@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -31,11 +32,21 @@ func (p *planner) include() error {
 				return err
 			}
 		}
-		if !found {
+		if !found && !p.isLaid(g) { // of a wheel, it is spared by trimming
 			p.warnf("--include %s: nothing in the development image of %s is called so", g.text, p.in.Platform)
 		}
 	}
 	return nil
+}
+
+// isLaid tells whether something new matches.
+func (p *planner) isLaid(g glob) bool {
+	for f := range p.laidSet().All() {
+		if g.match(f.Path) {
+			return true
+		}
+	}
+	return false
 }
 
 // under yields the files of the development image in dir, or the one called so.
@@ -86,13 +97,15 @@ func (p *planner) bringChain(path string, why Reason) error {
 	if !ok {
 		return failf("", "%q leads nowhere in the development image", path)
 	}
+	split := false
 	for _, f := range hops {
 		if f.Mode.IsDir() {
 			continue
 		}
 		// A directory that is a link in one image and not in the other.
 		if to, _, ok := p.dev.Lookup(f.Path); ok && to.Mode.IsDir() {
-			if _, _, ok := p.base.Lookup(f.Path); ok {
+			if _, at, ok := p.base.Lookup(f.Path); ok {
+				split = split || at == f.Path
 				continue
 			}
 		}
@@ -102,6 +115,34 @@ func (p *planner) bringChain(path string, why Reason) error {
 			return err
 		}
 	}
+	if split {
+		return p.bridge(path, hops[len(hops)-1], why)
+	}
+	return nil
+}
+
+// bridge makes a chain whole that passes through lib of a merged root, on a base whose lib
+// is a directory of its own: what it leads to lies in usr/lib, and gets the other name
+// as a link.
+func (p *planner) bridge(path string, end *files.File, why Reason) error {
+	tree := p.tree()
+	if _, _, ok := tree.Lookup(path); ok || end.Mode.IsDir() {
+		return nil
+	}
+	gap, ok := tree.Resolve(path)
+	if !ok {
+		return failf("", "%q is a link in a circle in the new image", path)
+	}
+	to, err := p.settle(end.Path, why.Owner)
+	if err != nil {
+		return err
+	}
+	at, err := p.settle(gap, why.Owner)
+	if err != nil || p.laid[at] != nil {
+		return err
+	}
+	why.Owner = ownerIn(p.in.Dev, end.Path)
+	p.lay(at, &laid{file: &files.File{Path: at, Mode: fs.ModeSymlink | 0o777, Link: "/" + to}, native: true, reason: why})
 	return nil
 }
 
