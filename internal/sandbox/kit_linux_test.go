@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,7 +19,21 @@ import (
 
 func TestMain(m *testing.M) {
 	Enter()
+	if os.Args[0] == "victim" {
+		victim()
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// victim is a process that runs a command until it is killed: its arguments are the
+// engine, the root and a folder to mount on /out.
+func victim() {
+	e := engineOf(os.Args[1])
+	err := e.Run(context.Background(), os.Args[2], Command{
+		Args: []string{"program", "haunt", "/out/alive"}, Mounts: []Mount{{Host: os.Args[3], Path: "/out"}},
+	})
+	fmt.Fprintln(os.Stderr, err)
 }
 
 // program builds testdata/program for an architecture, once.

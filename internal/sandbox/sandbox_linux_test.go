@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -278,6 +279,42 @@ func TestCancel(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if second, _ := os.ReadFile(filepath.Join(out, "alive")); !bytes.Equal(first, second) {
 			t.Error("it is still there")
+		}
+	})
+}
+
+// TestKilledSupervisor ends the process that started it, as kill -9 and the kernel do.
+func TestKilledSupervisor(t *testing.T) {
+	each(t, func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		out := t.TempDir()
+		name := filepath.Join(out, "alive")
+		c := exec.Command("/proc/self/exe")
+		c.Args = []string{"victim", e.Name(), root, out}
+		c.Stderr = os.Stderr
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// The chroot engine shows nothing outside before the end: look where it runs.
+		if e.Name() == "chroot" {
+			name = filepath.Join(root, "out/alive")
+		}
+		for range 200 {
+			if _, err := os.Stat(name); err == nil {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		c.Process.Kill()
+		c.Wait()
+		time.Sleep(500 * time.Millisecond)
+		first, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if second, _ := os.ReadFile(name); !bytes.Equal(first, second) {
+			t.Errorf("it is still there: %s, %s", first, second)
 		}
 	})
 }
