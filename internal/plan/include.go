@@ -116,33 +116,41 @@ func (p *planner) bringChain(path string, why Reason) error {
 		}
 	}
 	if split {
-		return p.bridge(path, hops[len(hops)-1], why)
+		return p.bridge(hops, why)
 	}
 	return nil
 }
 
 // bridge makes a chain whole that passes through lib of a merged root, on a base whose lib
-// is a directory of its own: what it leads to lies in usr/lib, and gets the other name
+// is a directory of its own: what a link leads to lies in usr/lib, and gets the other name
 // as a link.
-func (p *planner) bridge(path string, end *files.File, why Reason) error {
+func (p *planner) bridge(hops []*files.File, why Reason) error {
+	end := hops[len(hops)-1]
+	to, err := p.settle(end.Path, why.Owner)
+	if err != nil || end.Mode.IsDir() {
+		return err
+	}
 	tree := p.tree()
-	if _, _, ok := tree.Lookup(path); ok || end.Mode.IsDir() {
+	for _, f := range hops[:len(hops)-1] {
+		from, err := p.settle(f.Path, why.Owner)
+		if err != nil {
+			return err
+		}
+		if p.laid[from] == nil {
+			continue // a directory
+		}
+		gap, ok := tree.Resolve(from)
+		if _, _, there := tree.Lookup(from); there || !ok {
+			continue
+		}
+		at, err := p.settle(gap, why.Owner)
+		if err != nil || p.laid[at] != nil {
+			return err
+		}
+		why.Owner = ownerIn(p.in.Dev, end.Path)
+		p.lay(at, &laid{file: &files.File{Path: at, Mode: fs.ModeSymlink | 0o777, Link: "/" + to}, native: true, reason: why})
 		return nil
 	}
-	gap, ok := tree.Resolve(path)
-	if !ok {
-		return failf("", "%q is a link in a circle in the new image", path)
-	}
-	to, err := p.settle(end.Path, why.Owner)
-	if err != nil {
-		return err
-	}
-	at, err := p.settle(gap, why.Owner)
-	if err != nil || p.laid[at] != nil {
-		return err
-	}
-	why.Owner = ownerIn(p.in.Dev, end.Path)
-	p.lay(at, &laid{file: &files.File{Path: at, Mode: fs.ModeSymlink | 0o777, Link: "/" + to}, native: true, reason: why})
 	return nil
 }
 

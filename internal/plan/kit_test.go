@@ -24,6 +24,7 @@ import (
 // A tree is written as lines:
 //
 //	@python [PREFIX [musl]]        an interpreter, its C library and loader
+//	@python debian unmerged        the same on a root whose lib is a directory of its own
 //	@owned NAME VERSION PATH...    a package of dpkg
 //	@dist NAME VERSION [KIND] FILE...  a distribution; files relative to its site directory,
 //	                               the first is its record; "x/" is all below x
@@ -243,7 +244,9 @@ func (tt *treeText) python(words []string) {
 	loader, libc := "lib64/ld-linux-x86-64.so.2", python.Libc{Family: "glibc", Major: 2, Minor: 36}
 	facts := &elfdeps.LoaderFacts{Family: "glibc", SystemDirs: []string{"/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"}, Cache: "/etc/ld.so.cache"}
 	needs := []string{"libc.so.6"}
-	tt.line("lib -> usr/lib")
+	if len(words) < 2 || words[1] != "unmerged" {
+		tt.line("lib -> usr/lib")
+	}
 	tt.line("lib64 -> usr/lib64")
 	if len(words) > 1 && words[1] == "musl" {
 		loader, libc = "lib/ld-musl-x86_64.so.1", python.Libc{Family: "musl", Major: 1, Minor: 2}
