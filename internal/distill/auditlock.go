@@ -47,20 +47,14 @@ func (a *auditing) lock(ctx context.Context) error {
 	return a.findAdvisories(ctx)
 }
 
-// auditedLock reads a lock file, of whichever tool; files without a hash, which a
-// lock must not have, get the algorithm audit.NoHash.
+// auditedLock reads a lock file, of whichever tool; files may have no hash.
 func auditedLock(name string) (*pylock.Lock, []byte, error) {
 	text, err := readBounded(name, maxLock)
 	if err != nil {
 		return nil, nil, usagef("", "%s: %v", name, err)
 	}
-	l, err := pylock.Read(text)
+	l, err := pylock.ReadUnhashed(text)
 	if err != nil {
-		if mended, ok := audit.Unhashed(text); ok {
-			if l, e := pylock.Read(mended); e == nil {
-				return l, text, nil
-			}
-		}
 		return nil, nil, &Failure{Kind: Damaged, Text: name, Cause: err}
 	}
 	return l, text, nil
@@ -118,7 +112,14 @@ func (a *auditing) described(l *pylock.Lock) (audit.Described, error) {
 		platforms, _ = parsePlatforms([]string{"linux/amd64", "linux/arm64"})
 	}
 	for _, p := range platforms {
-		d.Platforms = append(d.Platforms, audit.Platform{Name: platformName(p), Machine: machines[p.Architecture]})
+		one := audit.Platform{Name: platformName(p), Machine: machines[p.Architecture]}
+		if text := l.Distill.Libc[one.Name]; text != "" && c.Libc == "" {
+			var err error
+			if one.Libc, err = parseLibc(text); err != nil {
+				return d, unsupportedf("", "%s: tool.distill.libc: %q is no C library", a.options.Subject, text)
+			}
+		}
+		d.Platforms = append(d.Platforms, one)
 	}
 	return d, nil
 }

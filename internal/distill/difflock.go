@@ -29,10 +29,17 @@ func (d *DiffResult) locks(o DiffOptions) error {
 			return err
 		}
 	}
-	a, b := sides[0], sides[1]
+	d.compareLocks(sides[0], sides[1])
+	return nil
+}
+
+// compareLocks notes what differs between two locks: about all of it, and about
+// each package on each platform.
+func (d *DiffResult) compareLocks(a, b *lockSide) {
 	d.setting("requires-python", "", a.lock.RequiresPython.String(), b.lock.RequiresPython.String())
 	d.setting("python", "", a.lock.Distill.Python, b.lock.Distill.Python)
 	d.setting("platforms", "", strings.Join(namesOf(a.entries, nil), ", "), strings.Join(namesOf(b.entries, nil), ", "))
+	d.setting("libc", "", pairsText(a.lock.Distill.Libc), pairsText(b.lock.Distill.Libc))
 	options := [2]map[string]string{a.lock.Distill.Options, b.lock.Distill.Options}
 	for _, k := range namesOf(options[0], options[1]) {
 		d.setting("option "+k, "", options[0][k], options[1][k])
@@ -53,7 +60,15 @@ func (d *DiffResult) locks(o DiffOptions) error {
 		}
 	}
 	d.sort()
-	return nil
+}
+
+// pairsText writes a map on one line, in order.
+func pairsText(m map[string]string) string {
+	var out []string
+	for _, k := range namesOf(m, nil) {
+		out = append(out, k+" "+m[k])
+	}
+	return strings.Join(out, ", ")
 }
 
 func newLockSide(file string, l *pylock.Lock, platforms []string) (*lockSide, error) {
@@ -82,7 +97,7 @@ func newLockSide(file string, l *pylock.Lock, platforms []string) (*lockSide, er
 func imagesOf(l *pylock.Lock) map[string]string {
 	out := map[string]string{}
 	for _, i := range l.Distill.Images {
-		out[i.Role] = i.Reference + "@" + i.Digest
+		out[i.Role] = strings.TrimPrefix(i.Reference+"@"+i.Digest, "@")
 	}
 	return out
 }
@@ -91,13 +106,10 @@ func imagesOf(l *pylock.Lock) map[string]string {
 // else where they come from.
 func lockGap(name python.Name, platform string, a, b *pylock.Package) (PackageGap, bool) {
 	text := func(p *pylock.Package) string {
-		switch {
-		case p == nil:
+		if p == nil {
 			return ""
-		case p.Version == nil:
-			return "unknown"
 		}
-		return p.Version.String()
+		return versionText(p)
 	}
 	if g, ok := versionGap(string(name), text(a), text(b)); ok {
 		return g, true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 
@@ -135,7 +134,7 @@ func (p *pins) checkFiles(now *pylock.Lock) error {
 }
 
 // check is the error for a new lock that differs from the one which must not
-// change. Images count only if both locks name one in that role.
+// change.
 func (p *pins) check(o PinOptions, now *pylock.Lock) error {
 	if p == nil || !o.Locked {
 		return nil
@@ -144,7 +143,10 @@ func (p *pins) check(o PinOptions, now *pylock.Lock) error {
 	if bytes.Equal(a.Text(), b.Text()) {
 		return nil
 	}
-	changes := lockChanges(a, b)
+	changes, err := lockChanges(o.Lock, a, b)
+	if err != nil {
+		return err
+	}
 	if len(changes) > maxShownChanges {
 		changes = append(changes[:maxShownChanges], fmt.Sprintf("... and %d more", len(changes)-maxShownChanges))
 	}
@@ -158,7 +160,9 @@ func (p *pins) check(o PinOptions, now *pylock.Lock) error {
 // maxShownChanges keeps the error within a screen.
 const maxShownChanges = 15
 
-// comparable is l without the images that other does not name.
+// comparable is l without what is no drift: images that other does not name, and
+// what they are called; the C library, if other is from before it was noted; the
+// names of the requirements files.
 func comparable(l, other *pylock.Lock) *pylock.Lock {
 	c := *l
 	c.Distill.Images = slices.DeleteFunc(slices.Clone(l.Distill.Images), func(i pylock.Image) bool {
@@ -167,90 +171,100 @@ func comparable(l, other *pylock.Lock) *pylock.Lock {
 	for i := range c.Distill.Images {
 		c.Distill.Images[i].Reference = "" // the digest counts
 	}
+	if len(other.Distill.Libc) == 0 {
+		c.Distill.Libc = nil
+	}
+	titles := map[string]bool{}
+	for _, k := range slices.Concat(l.Packages, l.Distill.Image) {
+		titles[string(k.Name)+" "+versionText(k)] = true
+	}
+	c.Packages, c.Distill.Image = withoutFiles(l.Packages, titles), withoutFiles(l.Distill.Image, titles)
 	return &c
 }
 
-// lockChanges says in one line each what differs between two locks.
-func lockChanges(a, b *pylock.Lock) []string {
-	var out []string
-	for _, i := range a.Distill.Images {
-		for _, j := range b.Distill.Images {
-			if i.Role == j.Role && i.Digest != j.Digest {
-				out = append(out, fmt.Sprintf("image (--%s): %s -> %s", i.Role, i.Digest, j.Digest))
+// withoutFiles takes the names of requirements files out of what entries are
+// wanted by.
+func withoutFiles(list []*pylock.Package, titles map[string]bool) []*pylock.Package {
+	out := make([]*pylock.Package, len(list))
+	for i, k := range list {
+		one := *k
+		one.Distill.WantedBy = nil
+		for _, line := range k.Distill.WantedBy {
+			if who, what, ok := strings.Cut(line, ": "); ok && !titles[who] {
+				line = "requirement: " + what
 			}
+			one.Distill.WantedBy = append(one.Distill.WantedBy, line)
 		}
-	}
-	old, now := versionsOf(a), versionsOf(b)
-	for _, name := range slices.Sorted(maps.Keys(old)) {
-		if _, ok := now[name]; !ok {
-			out = append(out, fmt.Sprintf("%s %s: no longer needed", name, old[name]))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(now)) {
-		switch was, ok := old[name]; {
-		case !ok:
-			out = append(out, fmt.Sprintf("%s %s: new", name, now[name]))
-		case was != now[name]:
-			out = append(out, fmt.Sprintf("%s: %s -> %s", name, was, now[name]))
-		}
-	}
-	out = append(out, detailChanges(a, b)...)
-	if len(out) == 0 {
-		out = append(out, "the same versions and files, but options or other details")
+		slices.Sort(one.Distill.WantedBy)
+		out[i] = &one
 	}
 	return out
 }
 
-// detailChanges says what differs where the versions are the same.
-func detailChanges(a, b *pylock.Lock) []string {
+// lockChanges says in one line each what differs between two locks.
+func lockChanges(file string, a, b *pylock.Lock) ([]string, error) {
+	var sides [2]*lockSide
+	for i, l := range []*pylock.Lock{a, b} {
+		var err error
+		if sides[i], err = newLockSide(file, l, nil); err != nil {
+			return nil, err
+		}
+	}
+	var d DiffResult
+	d.compareLocks(sides[0], sides[1])
 	var out []string
-	if a.Distill.Python != b.Distill.Python {
-		out = append(out, fmt.Sprintf("Python: %s -> %s", a.Distill.Python, b.Distill.Python))
+	for _, c := range d.Settings {
+		out = append(out, fmt.Sprintf("%s: %s -> %s", c.What, orNone(c.A), orNone(c.B)))
 	}
-	if x, y := strings.Join(a.Distill.Platforms, ", "), strings.Join(b.Distill.Platforms, ", "); x != y {
-		out = append(out, fmt.Sprintf("platforms: %s -> %s", x, y))
+	for i := range d.Packages {
+		g := &d.Packages[i]
+		where := ""
+		if len(g.Platforms) < len(sides[1].entries) {
+			where = " on " + strings.Join(g.Platforms, ", ")
+		}
+		out = append(out, g.line()+where)
 	}
+	out = append(out, wishChanges(a, b)...)
+	if len(out) == 0 {
+		out = append(out, "the same versions and files, but where they come from or other details")
+	}
+	return out, nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// line says what differs about a package.
+func (g *PackageGap) line() string {
+	switch g.Kind {
+	case "added":
+		return fmt.Sprintf("%s %s: new", g.Name, g.B)
+	case "removed":
+		return fmt.Sprintf("%s %s: no longer needed", g.Name, g.A)
+	case "files":
+		return fmt.Sprintf("%s %s: other files or hashes, %s first", g.Name, g.A, g.Files[0].What)
+	case "source":
+		return fmt.Sprintf("%s: from %s -> %s", g.Name, g.A, g.B)
+	}
+	return fmt.Sprintf("%s: %s -> %s", g.Name, g.A, g.B)
+}
+
+// wishChanges says of which packages, with the same version, the bounds differ
+// that are put on them.
+func wishChanges(a, b *pylock.Lock) []string {
 	old := map[string]*pylock.Package{}
 	for _, k := range slices.Concat(a.Packages, a.Distill.Image) {
 		old[string(k.Name)+" "+versionText(k)] = k
 	}
+	var out []string
 	for _, k := range slices.Concat(b.Packages, b.Distill.Image) {
 		title := string(k.Name) + " " + versionText(k)
-		was := old[title]
-		switch {
-		case was == nil:
-		case fileList(was) != fileList(k):
-			out = append(out, title+": other files or hashes")
-		case !slices.Equal(was.Distill.WantedBy, k.Distill.WantedBy):
+		if was := old[title]; was != nil && !slices.Equal(was.Distill.WantedBy, k.Distill.WantedBy) {
 			out = append(out, fmt.Sprintf("%s: wanted by %s -> %s", title, strings.Join(was.Distill.WantedBy, ", "), strings.Join(k.Distill.WantedBy, ", ")))
-		}
-	}
-	return out
-}
-
-// fileList is the same text for the same files.
-func fileList(k *pylock.Package) string {
-	var out []string
-	for _, f := range lockFiles(k) {
-		out = append(out, f.Name+" "+f.Hashes["sha256"])
-	}
-	slices.Sort(out)
-	return strings.Join(out, "\n")
-}
-
-// versionsOf are the versions of each project, as text.
-func versionsOf(l *pylock.Lock) map[string]string {
-	out := map[string]string{}
-	for _, list := range [][]*pylock.Package{l.Packages, l.Distill.Image} {
-		for _, p := range list {
-			v := "unknown"
-			if p.Version != nil {
-				v = p.Version.String()
-			}
-			if was, ok := out[string(p.Name)]; ok && was != v {
-				v = was + " and " + v
-			}
-			out[string(p.Name)] = v
 		}
 	}
 	return out

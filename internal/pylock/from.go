@@ -53,6 +53,13 @@ func From(r *resolve.Resolution, m Meta) (*Lock, error) {
 	l.Distill = Distill{Python: r.Targets[0].Python.String(), Images: m.Images, Options: m.Options}
 	for _, t := range r.Targets {
 		l.Distill.Platforms = append(l.Distill.Platforms, t.Name)
+		if t.Libc.Family == "" {
+			continue
+		}
+		if l.Distill.Libc == nil {
+			l.Distill.Libc = make(map[string]string)
+		}
+		l.Distill.Libc[t.Name] = t.Libc.String()
 	}
 	imageOnly := make(map[python.Name]bool)
 	for _, p := range r.Picks {

@@ -51,15 +51,17 @@ type File struct {
 	Path     string // relative to the lock file, if there is no URL
 	Size     int64  // 0 if unknown
 	Uploaded time.Time
-	Hashes   map[string]string // algorithm -> lower-case hex, never empty
+	Hashes   map[string]string // algorithm -> lower-case hex, never empty unless [ReadUnhashed] read it
 }
 
 // Distill is what the standard has no place for.
 type Distill struct {
 	Platforms []string // in order of the targets
 	Python    string   // full version of the interpreter
-	Images    []Image
-	Options   map[string]string // that changed what was chosen
+	// Libc is the C library of each platform, "glibc-2.36"; older locks have none.
+	Libc    map[string]string
+	Images  []Image
+	Options map[string]string // that changed what was chosen
 	// Image are the packages of which only the files in the development image
 	// exist: nothing that another tool could install.
 	Image []*Package

@@ -38,7 +38,7 @@ func target(t *testing.T, name, machine string) resolve.Target {
 	t.Helper()
 	v := version(t, "3.11.2")
 	return resolve.Target{
-		Name: name, Python: v, Markers: python.MarkerEnvFor(v, machine),
+		Name: name, Python: v, Libc: python.Libc{Family: "glibc", Major: 2, Minor: 36}, Markers: python.MarkerEnvFor(v, machine),
 		Tags: python.TagsFor(python.TagTarget{
 			Implementation: "cp", Major: 3, Minor: 11, Arch: machine, Libc: python.Libc{Family: "glibc", Major: 2, Minor: 36},
 		}),
@@ -225,6 +225,21 @@ func TestReadRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80q: got %v, want %q", c.text, err, c.want)
 		}
+	}
+}
+
+func TestReadUnhashedTakesFilesWithoutHash(t *testing.T) {
+	const text = "lock-version = \"1.0\"\ncreated-by = \"x\"\n[[packages]]\nname = \"a\"\nversion = \"1\"\n" +
+		"wheels = [{ url = \"https://example.org/a-1-py3-none-any.whl\" }, { url = \"https://example.org/a-1-py2-none-any.whl\", hashes = {} }]\n"
+	if _, err := Read([]byte(text)); err == nil {
+		t.Error("Read takes it")
+	}
+	l, err := ReadUnhashed([]byte(text))
+	if err != nil || len(l.Packages) != 1 || len(l.Packages[0].Wheels) != 2 || len(l.Packages[0].Wheels[0].Hashes) != 0 {
+		t.Errorf("got %v, %v", l, err)
+	}
+	if _, err := ReadUnhashed([]byte("a = " + strings.Repeat("[", 1<<20))); err == nil || !strings.Contains(err.Error(), "deep") {
+		t.Errorf("got %v", err)
 	}
 }
 

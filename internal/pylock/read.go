@@ -25,7 +25,13 @@ var ErrUnsupported = errors.New("unsupported lock version")
 
 // Read reads a lock file and checks it against PEP 751. The error names the place
 // in the file, but not the file.
-func Read(b []byte) (*Lock, error) {
+func Read(b []byte) (*Lock, error) { return read(b, reader{}) }
+
+// ReadUnhashed is Read for those who judge locks: a file without a hash, which a lock
+// must not have, gets an empty set of them.
+func ReadUnhashed(b []byte) (*Lock, error) { return read(b, reader{unhashed: true}) }
+
+func read(b []byte, r reader) (*Lock, error) {
 	if len(b) > maxSize {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(b), maxSize)
 	}
@@ -41,7 +47,6 @@ func Read(b []byte) (*Lock, error) {
 		}
 		return nil, err
 	}
-	r := reader{}
 	l := r.lock(table{doc, ""})
 	if r.err != nil {
 		return nil, r.err
@@ -117,7 +122,10 @@ func (t table) place(key string) string {
 }
 
 // reader reads the parts of a file and keeps the first error.
-type reader struct{ err error }
+type reader struct {
+	err      error
+	unhashed bool // files may have no hash
+}
 
 func (r *reader) fail(at, format string, args ...any) {
 	if r.err == nil {
@@ -382,7 +390,7 @@ func (r *reader) file(t table) File {
 		}
 		f.Hashes[algorithm] = digest
 	}
-	if len(f.Hashes) == 0 {
+	if len(f.Hashes) == 0 && !r.unhashed {
 		r.fail(t.place("hashes"), "no hash is given")
 	}
 	// The index knows the file by the last part of its URL; some tools write a
@@ -411,6 +419,9 @@ func isHex(s string) bool {
 
 func (r *reader) distill(t table) Distill {
 	d := Distill{Platforms: r.texts(t, "platforms"), Python: get[string](r, t, "python")}
+	if c, ok := r.sub(t, "libc"); ok {
+		d.Libc = r.stringMap(c)
+	}
 	if o, ok := r.sub(t, "options"); ok {
 		d.Options = r.stringMap(o)
 	}

@@ -205,6 +205,9 @@ func (e *encoder) distill(d *Distill) {
 	}
 	e.pair("platforms", "["+strings.Join(list, ", ")+"]")
 	e.optional("python", d.Python)
+	if len(d.Libc) > 0 {
+		e.pair("libc", inlineStrings(d.Libc))
+	}
 	if len(d.Options) > 0 {
 		e.pair("options", inlineStrings(d.Options))
 	}
