@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/plan"
 	"github.com/r-seed-1713b764/distill/internal/pypi"
@@ -116,11 +115,12 @@ func (h *Host) fetchWheel(ctx context.Context, client *pypi.Client, f pypi.File,
 		r.Close()
 		return nil, nil, err
 	}
-	set, err := w.Files(wheel.Scheme{
+	scheme := wheel.Scheme{
 		Purelib: py.Purelib, Platlib: py.Platlib, Scripts: py.Scripts, Data: py.Data, Headers: py.Headers, Python: interpreterName(py),
-	})
+	}
+	set, err := w.Files(scheme)
 	if err == nil {
-		set, err = h.annotate(set)
+		set, err = h.annotateWheel(set, digest, scheme)
 	}
 	if err != nil {
 		r.Close()
@@ -138,58 +138,4 @@ func interpreterName(py *inspect.Interpreter) string {
 		}
 	}
 	return "/" + py.Path
-}
-
-// annotate fills in what the probe of an image would have written down about the
-// files of a wheel: the native needs of its ELF files.
-func (h *Host) annotate(set files.Set) (files.Set, error) {
-	probe := inspect.Probe()
-	var list []*files.File
-	for f := range set.All() {
-		if f.IsRegular() && f.Note == nil {
-			g, err := h.annotated(probe, f)
-			if err != nil {
-				return files.Set{}, err
-			}
-			f = g
-		}
-		list = append(list, f)
-	}
-	return files.NewSet(list), nil
-}
-
-// probeHead is how many first bytes a probe is shown (see [files.Probe]).
-const probeHead = 64
-
-func (h *Host) annotated(probe files.Probe, f *files.File) (*files.File, error) {
-	r, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	head := make([]byte, min(f.Size, probeHead))
-	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, fmt.Errorf("%q: %w", f.Path, err)
-	}
-	if probe.Wants(f.Path, f.Size, head)&files.WantNote == 0 {
-		return f, nil
-	}
-	tmp, err := h.Cache.Temp()
-	if err != nil {
-		return nil, err
-	}
-	defer tmp.Close()
-	if _, err := tmp.Write(head); err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(tmp, r); err != nil {
-		return nil, fmt.Errorf("%q: %w", f.Path, err)
-	}
-	note, err := probe.Note(f.Path, f.Size, tmp)
-	if err != nil {
-		return nil, err
-	}
-	g := *f
-	g.Note = note
-	return &g, nil
 }
