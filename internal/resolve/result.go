@@ -128,7 +128,9 @@ func (b *builder) visit(v visit) {
 	on := &v.pick.On[len(v.pick.On)-1]
 	i, _ := slices.BinarySearch(on.Extras, v.extra)
 	on.Extras = slices.Insert(on.Extras, i, v.extra)
-	if list := v.pkg.release(b.s.policy, v.index).needs; list != nil && list[v.target] != nil {
+	// Old metadata uses extras in markers without naming them in a field.
+	rel := v.pkg.release(b.s.policy, v.index)
+	if list := rel.needs; list != nil && list[v.target] != nil && len(rel.deps[v.extra]) == 0 {
 		if !slices.Contains(list[v.target].Extras, v.extra) {
 			b.warnings = append(b.warnings, fmt.Sprintf("%s %s has no extra %q", v.pick.Name, v.pick.Version, v.extra))
 		}
