@@ -32,6 +32,9 @@ const (
 // checkUser refuses a --user that can't be an account: USER[:GROUP], each a name
 // or a number.
 func checkUser(spec string) error {
+	if spec == "" { // root, as without a user
+		return nil
+	}
 	user, group, hasGroup := strings.Cut(spec, ":")
 	names := []string{user}
 	if hasGroup {
@@ -200,14 +203,20 @@ func newConfigured(asked layers.ConfigChange, base files.Set) (*configured, erro
 	c := &configured{asked: asked, change: asked}
 	home := noHome
 	if asked.Workdir != nil {
-		home = path.Clean(*asked.Workdir)
-		c.change.Workdir = &home
-		if dir := files.Clean(home); dir != "" {
+		workdir := path.Clean(*asked.Workdir)
+		c.change.Workdir = &workdir
+		if dir := files.Clean(workdir); dir != "" {
 			c.dirs = files.NewSet([]*files.File{{Path: dir, Mode: fs.ModeDir | 0o755}})
+		}
+		if !strings.ContainsAny(workdir, ":\n") { // a line of etc/passwd can't hold these
+			home = workdir
 		}
 	}
 	if asked.User == nil {
 		return c, nil
+	}
+	if err := checkUser(*asked.User); err != nil { // it may come from the record of an image
+		return nil, err
 	}
 	r, err := newRunAs(*asked.User, home, base)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/layers"
 )
 
 func TestParseApp(t *testing.T) {
@@ -255,12 +256,29 @@ func TestRunAs(t *testing.T) {
 func TestCheckUser(t *testing.T) {
 	for spec, fine := range map[string]bool{
 		"app": true, "app:web": true, "_x-y.z": true, "www$": true, "0": true, "1000:1000": true, "4294967294": true,
-		"4294967295": false, "-1": false, "a b": false, "a:b:c": false, ":web": false, "app:": false, "ä": false, "a\nroot:x:0:0": false,
+		"": true, "4294967295": false, "-1": false, "a b": false, "a:b:c": false, ":web": false, "app:": false, "ä": false, "a\nroot:x:0:0": false,
 		"1app": false, strings.Repeat("a", 33): false, "+1": false,
 	} {
 		if err := checkUser(spec); (err == nil) != fine {
 			t.Errorf("%q: %v", spec, err)
 		}
+	}
+}
+
+// A record comes with an image, and may say anything.
+func TestConfiguredByARecord(t *testing.T) {
+	user, dir := "app", "/x:y\nmallory:x:0:0::/:/bin/sh"
+	c, err := newConfigured(layers.ConfigChange{User: &user, Workdir: &dir}, files.Set{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := c.merged.Get(passwdFile)
+	if b, err := f.ReadAll(1 << 10); err != nil || strings.Contains(string(b), "mallory") {
+		t.Errorf("etc/passwd is %q, %v", b, err)
+	}
+	user = "app\nmallory:x:0:0::/:/bin/sh"
+	if _, err := newConfigured(layers.ConfigChange{User: &user}, files.Set{}); err == nil {
+		t.Error("a user with a line break is taken")
 	}
 }
 

@@ -88,7 +88,7 @@ func checkImageOptions(o ImageOptions) error {
 			return err
 		}
 	}
-	if o.User != nil && *o.User != "" {
+	if o.User != nil {
 		if err := checkUser(*o.User); err != nil {
 			return err
 		}

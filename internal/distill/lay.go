@@ -65,7 +65,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 		return nil, nil, err
 	}
 	defer closeAll(closers)
-	c, err := newConfigured(o.change(), base.env.Files)
+	c, err := newConfigured(o.change(), base.env.Files.Merge(in.app.files))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -200,11 +200,8 @@ func (r *rebase) platform(ctx context.Context, p v1.Platform) (*rebased, error) 
 		return nil, err
 	}
 	r.Teller.Step(v.platform, "checking")
-	c, err := newConfigured(v.record.Config, v.base.Files)
+	c, err := v.check()
 	if err != nil {
-		return nil, err
-	}
-	if err := v.check(c); err != nil {
 		return nil, err
 	}
 	opts := layers.Options{
@@ -216,43 +213,41 @@ func (r *rebase) platform(ctx context.Context, p v1.Platform) (*rebased, error) 
 
 // check tells whether the layers can stand on the new base, and makes anew what is
 // joined with files of the base.
-func (v *rebased) check(c *configured) error {
+func (v *rebased) check() (*configured, error) {
 	made, n := v.made.image, v.record.BaseLayers
 	kept := len(made.Manifest.Layers) - v.record.MergedLayers
 	below, own := image.Part{Image: made, To: n}, image.Part{Image: made, From: n, To: kept}
 	newBase := image.Part{Image: v.base, To: len(v.base.Manifest.Layers)}
-	oldBase, err := image.Stack(below)
-	if err != nil {
-		return err
+	var trees [5]files.Set
+	for i, parts := range [][]image.Part{
+		{below}, {own}, {below, own}, {newBase, own}, {{Image: made, From: kept, To: len(made.Manifest.Layers)}},
+	} {
+		var err error
+		if trees[i], err = image.Stack(parts...); err != nil {
+			return nil, err
+		}
 	}
-	added, err := image.Stack(own)
+	oldBase, added, before, after, joined := trees[0], trees[1], trees[2], trees[3], trees[4]
+	c, err := newConfigured(v.record.Config, after)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tree, err := image.Stack(newBase, own)
+	if err := v.join(c, joined, before, after); err != nil {
+		return nil, err
+	}
+	now, err := inspect.Read(after.Merge(c.merged), inspect.Options{
+		Platform: v.platform, Env: slices.Concat(c.change.Env, v.base.Config.Config.Env),
+	})
 	if err != nil {
-		return err
-	}
-	joined, err := image.Stack(image.Part{Image: made, From: kept, To: len(made.Manifest.Layers)})
-	if err != nil {
-		return err
-	}
-	if err := v.join(c, joined, oldBase, tree); err != nil {
-		return err
-	}
-	tree = tree.Merge(c.merged)
-	env := slices.Concat(c.change.Env, v.base.Config.Config.Env)
-	now, err := inspect.Read(tree, inspect.Options{Platform: v.platform, Env: env})
-	if err != nil {
-		return &Failure{Kind: Damaged, Text: "the new image for " + v.platform, Cause: err}
+		return nil, &Failure{Kind: Damaged, Text: "the new image for " + v.platform, Cause: err}
 	}
 	t := plan.Transplant{
 		Platform: v.platform, Old: v.made.env, New: now, OldBase: oldBase, NewBase: v.base.Files, Added: added, InBase: v.record.InBase,
 	}
 	if v.warnings, err = t.Check(); err != nil || v.unverified {
-		return err
+		return c, err
 	}
-	return v.verify(&t)
+	return c, v.verify(&t)
 }
 
 // verify compares what a static proof says of the image on both bases: what the new one
@@ -289,15 +284,16 @@ func (v *rebased) findings(env *inspect.Environment, base files.Set) []audit.Fin
 	})
 }
 
-// join makes the layer of files that are the base's with something added, old
-// being what it holds for the old base.
-func (v *rebased) join(c *configured, old, oldBase, tree files.Set) error {
+// join makes the layer of files that are the base's with something added. Joined is
+// what it holds for the old base, before and after what stands below it in the old and the
+// new image.
+func (v *rebased) join(c *configured, joined, before, after files.Set) error {
 	var list []*files.File
-	for f := range old.All() {
+	for f := range joined.All() {
 		if f.Mode.IsDir() || f.Path == passwdFile || f.Path == groupFile {
 			continue // accounts are made anew from what was asked for
 		}
-		g, ok, err := plan.Rejoin(f, oldBase, v.base.Files, tree)
+		g, ok, err := plan.Rejoin(f, before, after)
 		if err != nil {
 			return err
 		}

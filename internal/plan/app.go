@@ -65,7 +65,9 @@ func (p *planner) appFile(f *files.File, l *laid) error {
 		if isSame(old.file, l.file) {
 			return nil
 		}
-		p.warnf("%s and the application have different files %q: that of the application is taken", old.reason.Owner, at)
+		if !l.merged { // it was joined with that
+			p.warnf("%s and the application have different files %q: that of the application is taken", old.reason.Owner, at)
+		}
 		p.drop(at)
 	}
 	p.lay(at, l)

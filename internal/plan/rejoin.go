@@ -10,16 +10,16 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/ospkg"
 )
 
-// Rejoin makes a file, which was joined with that of the old base, anew for the new
-// one: what was added goes to the end of what that has. Tree is the new image without
-// such files. It knows the loader's cache and the database of apk; ok is false for
+// Rejoin makes a file, which was joined with what stood below it, anew for another
+// base: what was added goes to the end of what that has. Before and after are the images
+// without such files. It knows the loader's cache and the database of apk; ok is false for
 // anything else.
-func Rejoin(joined *files.File, oldBase, newBase, tree files.Set) (f *files.File, ok bool, err error) {
-	old, err := baseText(oldBase, joined.Path)
+func Rejoin(joined *files.File, before, after files.Set) (f *files.File, ok bool, err error) {
+	old, err := baseText(before, joined.Path)
 	if err != nil {
 		return nil, false, err
 	}
-	base, err := baseText(newBase, joined.Path)
+	base, err := baseText(after, joined.Path)
 	if err != nil {
 		return nil, false, err
 	}
@@ -32,14 +32,14 @@ func Rejoin(joined *files.File, oldBase, newBase, tree files.Set) (f *files.File
 	case strings.HasSuffix(joined.Path, "lib/apk/db/installed"):
 		content = rejoinApk(now, old, base)
 	case strings.HasSuffix(joined.Path, "ld.so.cache"):
-		if content, err = rejoinCache(now, old, base, tree); err != nil {
+		if content, err = rejoinCache(now, old, base, after); err != nil {
 			return nil, false, err
 		}
 	default:
 		return nil, false, nil
 	}
 	like, at := joined, joined.Path
-	if there, real, found := newBase.Lookup(joined.Path); found {
+	if there, real, found := after.Lookup(joined.Path); found {
 		like, at = there, real
 	}
 	return moved(withText(like, content), at), true, nil

@@ -98,7 +98,7 @@ func TestRejoin(t *testing.T) {
 		{"apk, none in the bases", "lib/apk/db/installed", "P:odbc\nV:2\n\n", "", "", "P:odbc\nV:2\n\n"},
 	} {
 		joined, _ := set(c.path, c.joined).Get(c.path)
-		f, ok, err := Rejoin(joined, set(c.path, c.old), set(c.path, c.now), tree)
+		f, ok, err := Rejoin(joined, set(c.path, c.old).Merge(tree), set(c.path, c.now).Merge(tree))
 		if err != nil || !ok {
 			t.Errorf("%s: %v, %v", c.name, ok, err)
 			continue
@@ -108,10 +108,10 @@ func TestRejoin(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)
 		}
 	}
-	if _, ok, err := Rejoin(newText("etc/else", 0, []byte("x")), files.Set{}, files.Set{}, tree); ok || err != nil {
+	if _, ok, err := Rejoin(newText("etc/else", 0, []byte("x")), files.Set{}, tree); ok || err != nil {
 		t.Errorf("something else: %v, %v", ok, err)
 	}
-	if _, _, err := Rejoin(newText("etc/ld.so.cache", 0, []byte("x")), files.Set{}, files.Set{}, tree); err == nil {
+	if _, _, err := Rejoin(newText("etc/ld.so.cache", 0, []byte("x")), files.Set{}, tree); err == nil {
 		t.Error("a damaged cache is joined")
 	}
 }
