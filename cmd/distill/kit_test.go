@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,6 +26,7 @@ import (
 //
 //	#!link TARGET   the file is a symbolic link
 //	#!elf INTERP    the file is the smallest program that names INTERP as its loader
+//	#!pyc SIZE      the file is byte code of Python 3.11 whose source has SIZE bytes
 //	#!python ...    the file is an ELF file, see elfKinds
 //
 // A folder TREE.ARCH beside it holds what only that architecture has.
@@ -142,6 +144,9 @@ func entry(name, text, arch string) (*tar.Header, []byte) {
 	case kind == "#!link":
 		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, arg, 0o777
 		return h, nil
+	case kind == "#!pyc": // byte code of Python 3.11, of a source with that many bytes
+		n, _ := strconv.Atoi(arg)
+		text = "\xa7\r\r\n" + strings.Repeat("\x00", 8) + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) + "N"
 	case kind == "#!elf":
 		text = string(tinyELF(arg, arch))
 		h.Mode = 0o755

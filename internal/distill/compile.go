@@ -76,7 +76,7 @@ func (c *compilers) code(ctx context.Context, t int, list []plan.Uncompiled) (fi
 		}
 	}
 	if len(missing) > 0 {
-		c.h.Teller.Step(platformName(c.in.platforms[t]), fmt.Sprintf("compiling %d modules", len(missing)))
+		c.h.Teller.Step(platformName(c.in.platforms[t]), fmt.Sprintf("compiling modules (%d)", len(missing)))
 		if err := c.compileAll(ctx, t, jobs, found, missing); err != nil {
 			return files.Set{}, err
 		}
@@ -265,7 +265,7 @@ func (r *interpreterRoot) compile(ctx context.Context, j job, sources files.Set)
 
 // failure says at which module the interpreter ended.
 func (j *job) failure(codeErr, runErr error) error {
-	f := &Failure{Kind: NeedsBuild, Text: "byte code of " + j.owner, Cause: codeErr, Hint: []string{"leave that package's byte code as it is: without --compile"}}
+	f := &Failure{Kind: NeedsBuild, Text: "byte code of " + j.owner, Cause: codeErr, Hint: []string{withoutCompile}}
 	var at *bytecode.ModuleError
 	if errors.As(codeErr, &at) && at.Module < len(j.modules) {
 		f.Text += fmt.Sprintf(", module %q", j.modules[at.Module].Source.Path)
@@ -291,9 +291,11 @@ func compileFailure(err error) error {
 	if errors.As(err, &h) {
 		f.Hint = h.Hints()
 	}
-	f.Hint = append(f.Hint, "without --compile, byte code of the development image is laid")
+	f.Hint = append(f.Hint, withoutCompile)
 	return f
 }
+
+const withoutCompile = "without --compile, the byte code of the development image is laid"
 
 // write gives the interpreter the modules.
 func (j *job) write(w io.Writer, sources files.Set) error {

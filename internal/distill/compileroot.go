@@ -48,7 +48,7 @@ func (r *interpreterRoot) unpack(ctx context.Context) (err error) {
 		Hints:    r.hints,
 	})
 	if err != nil {
-		return &Failure{Kind: NeedsBuild, Text: "the Python of the new image can't compile", Cause: err}
+		return &Failure{Kind: NeedsBuild, Text: "--compile: the Python of the new image can't run", Cause: err, Hint: []string{withoutCompile}}
 	}
 	var size int64
 	for f := range rt.Files.All() {
