@@ -136,7 +136,7 @@ func (c *Client) download(ctx context.Context, f File, first io.ReadCloser) (dig
 	if name, local := localName(f.URL); local {
 		file, err := os.Open(name)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("%s: %w", f.Name, err)
 		}
 		defer file.Close()
 		digest, err = c.store(f, file)
