@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/r-seed-1713b764/distill/internal/inspect"
+	"github.com/r-seed-1713b764/distill/internal/plan"
 	"github.com/r-seed-1713b764/distill/internal/pypi"
 	"github.com/r-seed-1713b764/distill/internal/python"
 	"github.com/r-seed-1713b764/distill/internal/resolve"
@@ -133,13 +134,16 @@ func usable(env *inspect.Environment) []*inspect.Distribution {
 }
 
 // unfit tells why the development image's files of d are not taken. Files that were
-// changed by hand are: somebody had a reason.
+// changed by hand are, since somebody had a reason, and so is what lacks no more than
+// tests and the like.
 func unfit(d *inspect.Distribution, dev, base *inspect.Environment) string {
-	switch {
-	case d.Refused != "":
+	if d.Refused != "" {
 		return d.Refused
-	case len(d.Missing) > 0:
-		return fmt.Sprintf("%d of its files are missing in the image, %s first", len(d.Missing), d.Missing[0])
+	}
+	missing := slices.DeleteFunc(slices.Clone(d.Missing), plan.MayMiss)
+	switch {
+	case len(missing) > 0:
+		return fmt.Sprintf("%d of its files are missing in the image, %s first", len(missing), missing[0])
 	case base == nil:
 		return ""
 	}

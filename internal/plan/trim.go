@@ -154,6 +154,19 @@ func (t *trimmer) candidates(pk *pick) (*trimPick, error) {
 	return c, nil
 }
 
+// MayMiss tells whether a package works without a file that its list names and the
+// development image lacks: somebody has trimmed that by hand.
+func MayMiss(path string) bool {
+	f := trimFile{dirs: strings.Split(dirOf(path), "/"), name: baseOf(path), site: true, of: &trimPackage{native: true}}
+	if isMetadata(f.dirs) {
+		return false
+	}
+	if f.in(testDirs...) {
+		return true
+	}
+	return slices.ContainsFunc(trimRules, func(r trimRule) bool { return r.level == trimSafe && r.match(&f) })
+}
+
 // isMetadata tells whether a file is part of the record of a package.
 func isMetadata(dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(d string) bool {
