@@ -28,6 +28,7 @@ func newVerify(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&o.Platforms, "platform", nil, "`PLATFORMS` to look at (default: all)")
 	f.StringArrayVar(&o.Ignore, "ignore", nil, "accept the finding `ID[:REASON][:UNTIL]` (rule, or rule/package; until 2026-12-31; repeatable)")
+	f.StringArrayVar(&o.Without, "without", nil, "judge the image as if `PATH` were not in it (repeatable)")
 	var sarif, insecure, run bool
 	var runOptions distill.RunOptions
 	f.BoolVar(&run, "run", false, "also import every module, by the image's own Python in a sandbox without a network")

@@ -22,6 +22,8 @@ type VerifyOptions struct {
 	Ignore    []string
 	Offline   bool
 	Today     time.Time // decides which ignores have expired
+	// Without are paths that are judged as if they were not in the image.
+	Without []string
 	// Run says how to run the image too; nil is not to.
 	Run *RunOptions
 }
@@ -71,11 +73,11 @@ func Verify(ctx context.Context, h *Host, o VerifyOptions) (*VerifyResult, error
 		for _, d := range one.env.Distributions {
 			packages[string(d.Name)+" "+d.Version.String()] = true
 		}
-		vo, err := verifyOptions(one)
+		list, err := verifyOpened(one, o.Without)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, audit.Verify(one.env, vo))
+		found = append(found, list)
 	}
 	res.Packages = len(packages)
 	if o.Run != nil {
@@ -94,6 +96,28 @@ func Verify(ctx context.Context, h *Host, o VerifyOptions) (*VerifyResult, error
 		h.Teller.Warn(text)
 	}
 	return res, nil
+}
+
+// verifyOpened verifies one platform of an image, as if some paths were not in it.
+func verifyOpened(one *opened, without []string) ([]audit.Finding, error) {
+	vo, err := verifyOptions(one)
+	if err != nil {
+		return nil, err
+	}
+	env := one.env
+	if len(without) > 0 {
+		gone := slices.Clone(without)
+		for i := range gone {
+			gone[i] = files.Clean(gone[i])
+		}
+		slices.Sort(gone)
+		rest := env.Files.Filter(func(f *files.File) bool { return !isGone(gone, f.Path) })
+		env, err = inspect.Read(rest, inspect.Options{Platform: env.Platform, Env: one.image.Config.Config.Env})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return audit.Verify(env, vo), nil
 }
 
 // failing counts the findings that say that something can't work.
@@ -130,7 +154,7 @@ func baseLayers(c *v1.ConfigFile) int {
 	}
 	n := 0
 	for _, h := range c.History {
-		if strings.HasPrefix(h.CreatedBy, "distill ") {
+		if strings.HasPrefix(h.CreatedBy, "distill ") || strings.HasPrefix(h.CreatedBy, "distill:") {
 			return n
 		}
 		if !h.EmptyLayer {

@@ -51,16 +51,14 @@ type Module struct {
 	paths []string // where submodules are looked for
 }
 
-// Open tells whether a package may have submodules or names that can't be seen in
-// the tree.
-func (m *Module) Open() bool {
-	switch m.Kind {
-	case Source:
-		return m.Facts == nil || m.Facts.Dynamic
-	case Namespace:
-		return false
-	}
-	return true
+// grafts tells whether a package may have submodules that can't be seen in the tree.
+func (m *Module) grafts() bool {
+	return m.Kind != Namespace && (m.Kind != Source || m.Facts == nil || m.Facts.Grafts)
+}
+
+// isOpen tells whether a package may have names that can't be seen in the tree.
+func (m *Module) isOpen() bool {
+	return m.Kind != Namespace && (m.Kind != Source || m.Facts == nil || m.Facts.Dynamic)
 }
 
 // Tree finds modules in a tree of files. It remembers what it found and is not safe
@@ -133,7 +131,7 @@ func (t *Tree) Find(name string) (m *Module, known bool) {
 		}
 		t.found[name] = m
 	}
-	return m, m != nil || !above.Open()
+	return m, m != nil || !above.grafts()
 }
 
 // top finds a module that is in no package.

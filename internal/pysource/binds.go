@@ -49,6 +49,7 @@ func (s *scanner) simple(w []byte) {
 		s.bindAll(text[:end])
 	} else if bytes.IndexByte(text, '(') > 0 && !isHarmless(w) {
 		s.dynamic = true // a call may hand the module on, and get names set
+		s.grafts = s.grafts || bytes.Contains(text, []byte("__name__"))
 	}
 }
 

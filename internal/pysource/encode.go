@@ -9,6 +9,7 @@ import (
 const (
 	factDynamic = 1 << iota
 	factNamespace
+	factGrafts
 )
 
 const (
@@ -26,6 +27,9 @@ func (f *Facts) Encode() []byte {
 	}
 	if f.Namespace {
 		flags |= factNamespace
+	}
+	if f.Grafts {
+		flags |= factGrafts
 	}
 	p := []byte{flags}
 	p = binary.AppendUvarint(p, uint64(len(f.Imports)))
@@ -79,7 +83,7 @@ var errEncoding = errors.New("not the facts of a Python module")
 func Decode(b []byte) (*Facts, error) {
 	d := decoder{rest: string(b)}
 	flags := d.byte()
-	f := &Facts{Dynamic: flags&factDynamic != 0, Namespace: flags&factNamespace != 0}
+	f := &Facts{Dynamic: flags&factDynamic != 0, Namespace: flags&factNamespace != 0, Grafts: flags&factGrafts != 0}
 	if n := d.count(); n > 0 {
 		f.Imports = make([]Import, 0, n)
 		for range n {

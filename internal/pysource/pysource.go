@@ -13,10 +13,12 @@ type Facts struct {
 	// The rest is filled in by [ScanPackage] only. Binds are the names that the module's
 	// top level defines, sorted.
 	Binds []string
-	// Dynamic is set where the module may get names or submodules that its text does
-	// not tell: it touches sys.modules, __path__, __getattr__, globals() and the like, or
-	// has a star import.
+	// Dynamic is set where the module may get names that its text does not tell: it has
+	// __getattr__ or a star import, uses globals() and the like, or calls what may.
 	Dynamic bool
+	// Grafts is set where it may get submodules that are no files of it: it touches
+	// sys.modules, __path__ or sys.meta_path, or hands its name on.
+	Grafts bool
 	// Namespace is set where the module declares itself a portion of a namespace
 	// package, by pkg_resources or pkgutil.
 	Namespace bool
@@ -53,5 +55,5 @@ type Load struct {
 
 // IsEmpty tells whether f says nothing.
 func (f *Facts) IsEmpty() bool {
-	return len(f.Imports) == 0 && len(f.Loads) == 0 && len(f.Binds) == 0 && !f.Dynamic && !f.Namespace
+	return len(f.Imports) == 0 && len(f.Loads) == 0 && len(f.Binds) == 0 && !f.Dynamic && !f.Grafts && !f.Namespace
 }

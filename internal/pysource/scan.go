@@ -19,17 +19,17 @@ func scan(src []byte, binds bool) *Facts {
 	f := &Facts{Imports: s.distinctImports(), Loads: s.distinctLoads()}
 	if binds {
 		f.Namespace = bytes.Contains(src, []byte("declare_namespace")) || bytes.Contains(src, []byte("extend_path"))
-		f.Dynamic = s.dynamic || isDynamic(src)
+		f.Grafts = s.grafts || hasAny(src, "sys.modules", "meta_path", "__path__")
+		f.Dynamic = s.dynamic || f.Grafts || hasAny(src, "__getattr__", "globals()", "exec(", "vars()", "locals()", "setattr(", "global_enum", "_convert_(")
 		slices.Sort(s.bound)
 		f.Binds = slices.Compact(s.bound)
 	}
 	return f
 }
 
-// isDynamic looks for the words by which modules get names that no statement of
-// theirs binds.
-func isDynamic(src []byte) bool {
-	for _, w := range [...]string{"sys.modules", "meta_path", "__path__", "__getattr__", "globals()", "exec(", "vars()", "locals()", "setattr(", "global_enum", "_convert_("} {
+// hasAny tells whether one of the words stands anywhere in the text.
+func hasAny(src []byte, words ...string) bool {
+	for _, w := range words {
 		if bytes.Contains(src, []byte(w)) {
 			return true
 		}
@@ -43,6 +43,7 @@ type scanner struct {
 	pos     int
 	binds   bool
 	dynamic bool
+	grafts  bool
 
 	blocks []block // open compound statements, the innermost last
 	last   block   // the one that a clause of the same indentation continues

@@ -117,6 +117,12 @@ func TestScanPackageTellsNames(t *testing.T) {
 			t.Errorf("%q: Scan says %+v", c.src, f)
 		}
 	}
+	if f := pysource.ScanPackage([]byte("apipkg.initpkg(__name__, x)\n")); !f.Grafts {
+		t.Error("package that hands its name on not seen")
+	}
+	if f := pysource.ScanPackage([]byte("def __getattr__(name): pass\n")); f.Grafts {
+		t.Error("names are no submodules")
+	}
 	if f := pysource.ScanPackage([]byte("__import__('pkg_resources').declare_namespace(__name__)\n")); !f.Namespace {
 		t.Error("namespace package not seen")
 	}
