@@ -1,0 +1,219 @@
+package build
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"archive/zip"
+
+	"github.com/r-seed-1713b764/distill/internal/cache"
+)
+
+// archive packs lines "path text" into a source archive.
+func archive(t *testing.T, name string, contents map[string]string) Source {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	var paths []string
+	for p := range contents {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	for _, p := range paths {
+		w.WriteHeader(&tar.Header{Name: p, Mode: 0o644, Size: int64(len(contents[p])), Typeflag: tar.TypeReg})
+		io.WriteString(w, contents[p])
+	}
+	w.Close()
+	z.Close()
+	return Source{FileName: name, Content: bytes.NewReader(b.Bytes()), Size: int64(b.Len())}
+}
+
+func TestReadSystem(t *testing.T) {
+	for _, c := range []struct{ name, pyproject, want, err string }{
+		{"no file", "", "setuptools.build_meta:__legacy__ [] setuptools>=40.8.0", ""},
+		{"no table", "[tool.black]\n", "setuptools.build_meta:__legacy__ [] setuptools>=40.8.0", ""},
+		{"no back end", "[build-system]\nrequires = ['setuptools', 'cython']", "setuptools.build_meta:__legacy__ [] setuptools cython", ""},
+		{"flit", "[build-system]\nrequires = ['flit_core >=3.2,<4']\nbuild-backend = 'flit_core.buildapi'", "flit_core.buildapi [] flit-core<4,>=3.2", ""},
+		{"in tree", "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['back', '.']", "own [back .] ", ""},
+		{"out of tree", "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['../x']", "", `backend-path "../x" leads out`},
+		{"no module", "[build-system]\nrequires = []\nbuild-backend = 'os; x'", "", `"os; x" is no build-backend`},
+		{"no TOML", "[build-system", "", "pyproject.toml: "},
+		{"no requirement", "[build-system]\nrequires = ['???']", "", "???"},
+		{"deep", "a = " + strings.Repeat("[", 100_000), "", "too deeply"},
+		{"large", "#" + strings.Repeat("x", maxPyproject), "", "more than 1048576 bytes"},
+	} {
+		files := map[string]string{"demo-1.0/README": "", "demo-1.0/sub/pyproject.toml": "broken", "demo-1.0/setup.py": ""}
+		if c.pyproject != "" {
+			files["demo-1.0/pyproject.toml"] = c.pyproject
+		}
+		s, err := ReadSystem(archive(t, "demo-1.0.tar.gz", files))
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || !errors.Is(err, ErrSource) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var requires []string
+		for _, r := range s.Requires {
+			requires = append(requires, r.String())
+		}
+		if got := fmt.Sprintf("%s %v %s", s.Backend, s.BackendPath, strings.Join(requires, " ")); got != c.want {
+			t.Errorf("%s: %s", c.name, got)
+		}
+	}
+	for name, content := range map[string]string{"demo-1.0.tar.gz": "no gzip", "demo-1.0.zip": "no zip", "demo-1.0.tar.xz": "", "demo-1.0.tar.bz2": "x"} {
+		if _, err := ReadSystem(Source{name, strings.NewReader(content), int64(len(content))}); !errors.Is(err, ErrSource) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzReadSystem(f *testing.F) {
+	f.Add([]byte("[build-system]\nrequires = ['a>1', 'b; python_version < \"3\"']\nbuild-backend = 'a.b:c'\nbackend-path = ['x']"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := parseSystem(text)
+		if err != nil {
+			return
+		}
+		if strings.ContainsAny(s.Backend, " ;'\"()\n") {
+			t.Errorf("back end %q", s.Backend)
+		}
+		for _, p := range s.BackendPath {
+			if !filepath.IsLocal(p) {
+				t.Errorf("backend-path %q", p)
+			}
+		}
+	})
+}
+
+// fakeSandbox lays files out, and leaves what it is told to.
+type fakeSandbox struct {
+	leave map[string]string // "out/result.json" -> text; "->" makes a link
+	err   error
+	job   Job
+}
+
+func (s *fakeSandbox) Run(_ context.Context, j Job) error {
+	s.job = j
+	if s.err != nil {
+		return s.err
+	}
+	dir, err := os.MkdirTemp("", "fake-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	os.Mkdir(filepath.Join(dir, "out"), 0o755)
+	for name, text := range s.leave {
+		if to, ok := strings.CutPrefix(text, "->"); ok {
+			os.Symlink(to, filepath.Join(dir, name))
+			continue
+		}
+		os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return j.Take(root)
+}
+
+// tinyWheel is demo 1.0.
+func tinyWheel() string {
+	contents := [][2]string{{"demo.py", "x = 1\n"}, {"demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"},
+		{"demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}}
+	var record strings.Builder
+	for _, c := range contents {
+		sum := sha256.Sum256([]byte(c[1]))
+		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", c[0], base64.RawURLEncoding.EncodeToString(sum[:]), len(c[1]))
+	}
+	contents = append(contents, [2]string{"demo-1.0.dist-info/RECORD", record.String() + "demo-1.0.dist-info/RECORD,,\n"})
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, c := range contents {
+		w, _ := z.CreateRaw(&zip.FileHeader{Name: c[0], Method: zip.Store, CRC32: crcOf(c[1]), CompressedSize64: uint64(len(c[1])), UncompressedSize64: uint64(len(c[1]))})
+		io.WriteString(w, c[1])
+	}
+	z.Close()
+	return b.String()
+}
+
+func TestWheel(t *testing.T) {
+	const name = "demo-1.0-py3-none-any.whl"
+	source := archive(t, "demo-1.0.tar.gz", map[string]string{"demo-1.0/pyproject.toml": "[build-system]\nrequires = ['flit_core']\nbuild-backend = 'flit_core.buildapi'"})
+	failed := errors.New("exit code 1")
+	answer := func(text string) string { return `{"requires": ["cython"], "wheel": "` + text + `"}` }
+	for _, c := range []struct {
+		name  string
+		leave map[string]string
+		err   error
+		want  string // of the error
+	}{
+		{"good", map[string]string{"out/result.json": answer(name), "out/" + name: tinyWheel()}, nil, ""},
+		{"failed", nil, failed, "building demo-1.0.tar.gz: exit code 1"},
+		{"no result", nil, nil, "no such file"},
+		{"asks for more", map[string]string{"out/result.json": answer("")}, nil, "the build asks for cython"},
+		{"no JSON", map[string]string{"out/result.json": "["}, nil, "unexpected end"},
+		{"large result", map[string]string{"out/result.json": strings.Repeat(" ", maxResult+1)}, nil, "more than 1048576 bytes"},
+		{"result is a link", map[string]string{"out/result.json": "->/etc/passwd"}, nil, "is no file"},
+		{"wheel is a link", map[string]string{"out/result.json": answer(name), "out/" + name: "->/etc/passwd"}, nil, "is no file"},
+		{"no wheel", map[string]string{"out/result.json": answer(name)}, nil, "no such file"},
+		{"no zip", map[string]string{"out/result.json": answer(name), "out/" + name: "text"}, nil, "damaged or unsupported wheel"},
+		{"another project", map[string]string{"out/result.json": answer("other-1.0-py3-none-any.whl")}, nil, "it gives other-1.0"},
+		{"another version", map[string]string{"out/result.json": answer("demo-2.0-py3-none-any.whl")}, nil, "it gives demo-2.0"},
+		{"a path", map[string]string{"out/result.json": answer("../demo-1.0-py3-none-any.whl")}, nil, "no usable wheel"},
+	} {
+		store, err := cache.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sb := &fakeSandbox{leave: c.leave, err: c.err}
+		built, err := Wheel(t.Context(), sb, store, Request{Source: source, Python: "/usr/bin/python3", Path: "/usr/bin", Epoch: 1_700_000_000})
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if c.name == "asks for more" {
+				var more *MoreError
+				if !errors.As(err, &more) || len(more.Requires) != 1 {
+					t.Errorf("%s: %v", c.name, err)
+				}
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if _, ok := store.StatBlob(built.Digest); !ok || built.FileName != name || built.Size != int64(len(tinyWheel())) {
+			t.Errorf("%+v", built)
+		}
+		for f := range sb.job.Files.All() {
+			if f.UID != user || f.ModTime != 1_700_000_000 || f.Mode&^(fs.ModeDir|0o755) != 0 {
+				t.Errorf("%+v", f)
+			}
+		}
+		env := strings.Join(sb.job.Env, "\n")
+		if !strings.Contains(env, "PATH=/build/env/bin:/usr/bin\n") || !strings.Contains(env, "SOURCE_DATE_EPOCH=1700000000\n") {
+			t.Error(env)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package build
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Source is a source archive whose digest has been checked.
+type Source struct {
+	FileName string
+	Content  io.ReaderAt
+	Size     int64
+}
+
+// Open implements files.Content.
+func (s Source) Open() (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(s.Content, 0, s.Size)), nil
+}
+
+// System is the build system of a source archive: the table of PEP 518, or what it stands
+// for if there is none.
+type System struct {
+	Requires    []python.Requirement
+	Backend     string // "module" or "module:object"
+	BackendPath []string
+}
+
+// The back end of PEP 517 for archives that name none, and what it needs.
+const (
+	legacyBackend = "setuptools.build_meta:__legacy__"
+	legacyNeeds   = "setuptools>=40.8.0"
+)
+
+// ErrSource is wrapped by errors about the archive and its pyproject.toml.
+var ErrSource = errors.New("damaged or unsupported source archive")
+
+// ReadSystem reads the build system of an archive, and runs nothing of it.
+func ReadSystem(s Source) (*System, error) {
+	text, err := pyproject(s)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSource, err)
+	}
+	sys, err := parseSystem(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: pyproject.toml: %w", ErrSource, err)
+	}
+	return sys, nil
+}
+
+func parseSystem(text []byte) (*System, error) {
+	var doc struct {
+		System *struct {
+			Requires    []string `toml:"requires"`
+			Backend     string   `toml:"build-backend"`
+			BackendPath []string `toml:"backend-path"`
+		} `toml:"build-system"`
+	}
+	if nestsDeeply(text) {
+		return nil, errors.New("brackets nest too deeply")
+	}
+	if err := toml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	sys := &System{Backend: legacyBackend}
+	list := []string{legacyNeeds}
+	if doc.System != nil {
+		list = doc.System.Requires
+		if doc.System.Backend != "" {
+			sys.Backend, sys.BackendPath = doc.System.Backend, doc.System.BackendPath
+		}
+	}
+	for _, text := range list {
+		r, err := python.ParseRequirement(text)
+		if err != nil {
+			return nil, err
+		}
+		sys.Requires = append(sys.Requires, r)
+	}
+	return sys, sys.check()
+}
+
+func (s *System) check() error {
+	for part := range strings.FieldsFuncSeq(s.Backend, func(r rune) bool { return r == ':' || r == '.' }) {
+		for i, r := range part {
+			if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
+				return fmt.Errorf("%q is no build-backend", s.Backend)
+			}
+		}
+	}
+	for _, p := range s.BackendPath {
+		if p == "" || strings.HasPrefix(p, "/") || strings.Contains(p, "..") || strings.Contains(p, `\`) {
+			return fmt.Errorf("backend-path %q leads out of the archive", p)
+		}
+	}
+	return nil
+}
+
+// The limits of an archive while it is searched, those of the metadata reader.
+const (
+	maxUnpacked  = 2 << 30
+	maxEntries   = 1 << 19
+	maxPyproject = 1 << 20
+)
+
+// pyproject returns pyproject.toml of the archive's top folder, nil if there is none.
+func pyproject(s Source) ([]byte, error) {
+	packed := bufio.NewReaderSize(io.NewSectionReader(s.Content, 0, s.Size), 64<<10)
+	switch name := s.FileName; {
+	case strings.HasSuffix(name, ".zip"):
+		return fromZip(s)
+	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"):
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		return fromTar(z)
+	case strings.HasSuffix(name, ".tar.bz2"):
+		return fromTar(bzip2.NewReader(packed))
+	case strings.HasSuffix(name, ".tar"):
+		return fromTar(packed)
+	default:
+		return nil, fmt.Errorf("%q is compressed in a way that distill does not read", name)
+	}
+}
+
+// isPyproject tells whether a path of an archive is the one file that counts.
+func isPyproject(name string) bool {
+	top, rest, ok := strings.Cut(strings.TrimPrefix(name, "./"), "/")
+	return ok && top != "" && rest == "pyproject.toml"
+}
+
+func fromTar(r io.Reader) ([]byte, error) {
+	bounded := &io.LimitedReader{R: r, N: maxUnpacked}
+	t := tar.NewReader(bounded)
+	for range maxEntries {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil, nil
+		}
+		if err != nil {
+			if bounded.N <= 0 {
+				err = fmt.Errorf("more than %d GiB when unpacked", maxUnpacked>>30)
+			}
+			return nil, err
+		}
+		if h.Typeflag == tar.TypeReg && isPyproject(h.Name) {
+			return readPyproject(t)
+		}
+	}
+	return nil, fmt.Errorf("more than %d entries", maxEntries)
+}
+
+func fromZip(s Source) ([]byte, error) {
+	z, err := zip.NewReader(s.Content, s.Size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return nil, err
+	}
+	for _, f := range z.File[:min(len(z.File), maxEntries)] {
+		if !f.Mode().IsRegular() || !isPyproject(f.Name) {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		return readPyproject(r)
+	}
+	return nil, nil
+}
+
+func readPyproject(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxPyproject+1))
+	if err == nil && len(text) > maxPyproject {
+		err = fmt.Errorf("pyproject.toml has more than %d bytes", maxPyproject)
+	}
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err
+}
+
+// maxNesting is more than any real pyproject.toml has; the parser of TOML recurses.
+const maxNesting = 200
+
+func nestsDeeply(text []byte) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '[', '{':
+			if depth++; depth > maxNesting {
+				return true
+			}
+		case ']', '}':
+			depth = max(0, depth-1)
+		}
+	}
+	return false
+}
