@@ -126,9 +126,15 @@ func gather(ctx context.Context, dev *opened, p *plan.Plan, store layers.Store, 
 		return p, io.NopCloser(nil), err
 	}
 	var all []*files.File
+	// A path may stand in several layers (etc/passwd with one more account): only
+	// one can be gathered, the others are opened where they are.
+	first := map[string]*files.File{}
 	for _, i := range missing {
 		for f := range p.Layers[i].Files.All() {
-			all = append(all, f)
+			if first[f.Path] == nil {
+				first[f.Path] = f
+				all = append(all, f)
+			}
 		}
 	}
 	set, closer, err := dev.image.Gather(ctx, files.NewSet(all))
@@ -140,7 +146,7 @@ func gather(ctx context.Context, dev *opened, p *plan.Plan, store layers.Store, 
 	for _, i := range missing {
 		var list []*files.File
 		for f := range q.Layers[i].Files.All() {
-			if g, ok := set.Get(f.Path); ok {
+			if g, ok := set.Get(f.Path); ok && first[f.Path] == f {
 				f = g
 			}
 			list = append(list, f)
