@@ -41,11 +41,12 @@ demo: build ## Make two small images, distill one onto the other, run the result
 	scripts/demo.sh
 
 images: ## Make the large test images (root, half an hour the first time)
-	fixtures/images/images.sh debian-base pyslim pydev alpine-py-slim alpine-py
+	fixtures/images/images.sh
 
 e2e: build images ## Ship six applications out of the large images and run them (root)
 	e2e/locks.sh
 	e2e/run.sh
+	e2e/bases.sh
 	e2e/rebase.sh
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)

@@ -46,7 +46,7 @@ refusals() {
   check 'a reference that is none' refused 2 'UPPER' --from 'oci-nothing:UPPER CASE' --onto "oci:$IMAGES/pyslim" --req r.txt --to oci:out
   check 'an image that is not there' refused 2 'nowhere' --from oci:nowhere --onto "oci:$IMAGES/pyslim" --req r.txt --to oci:out
   check 'a platform that the image lacks' refused 2 's390x' "${small[@]:0:4}" --platform linux/s390x --req r.txt --to oci:out
-  check 'a base without Python' refused 7 'ython' "${small[@]:0:2}" --onto "oci:$IMAGES/debian-base" --platform linux/amd64 --req r.txt --to oci:out
+  check 'a base of another C library' refused 7 'needs glibc .*has musl' "${small[@]:0:2}" --onto "oci:$IMAGES/alpine-base" --platform linux/amd64 --req r.txt --to oci:out
   check 'a layer with one bit changed' refused 7 'sha256:' "${small[@]:0:2}" --onto "oci:$(damaged_layout layer)" --platform linux/amd64 --req r.txt --to oci:out
   check 'a manifest with one bit changed' refused 7 'sha256:' --from "oci:$(damaged_layout manifest)" "${small[@]:2}" --req r.txt --to oci:out
   check 'a registry that nobody serves' refused 4 'localhost:1' "${small[@]}" --req r.txt --to localhost:1/x:1
