@@ -59,7 +59,7 @@ same_layer() {  # same_layer BASE DIGEST
 
 # What Python's own modules need beside the standard library, by a user that owns nothing, on a root that
 # takes nothing.
-BARE='import ctypes, curses, decimal, lzma, bz2, os, pwd, socket, sqlite3, ssl, sys, tempfile, threading, time, zlib, zoneinfo
+BARE='import ctypes, decimal, lzma, bz2, os, pwd, socket, sqlite3, ssl, sys, tempfile, threading, time, zlib, zoneinfo
 assert os.getuid() == 65534 and pwd.getpwuid(0).pw_name == "root"
 sqlite3.connect(":memory:").execute("select 1")
 ssl.create_default_context()
