@@ -15,17 +15,17 @@ import (
 
 // loaderCase is one file of testdata/loader.
 type loaderCase struct {
-	name  string
-	elf   []caseELF
-	links [][2]string
-	texts [][2]string
-	cache []CacheEntry
-	path  string
-	env   string
-	main  string
-	load  []string
-	want  []caseWant
-	model bool
+	name          string
+	elf           []caseELF
+	links         [][2]string
+	texts         [][2]string
+	cache         []CacheEntry
+	path          string
+	env           string
+	main          string
+	load          []string
+	want          []caseWant
+	model, chroot bool
 }
 
 type caseELF struct {
@@ -91,6 +91,8 @@ func (c *loaderCase) line(f []string) error {
 		c.load = append(c.load, f[1])
 	case "glibc", "musl":
 		c.want = append(c.want, caseWant{f[0], f[1], f[2], f[3]})
+	case "chroot":
+		c.chroot = true
 	case "model":
 		c.model = true
 	default:
