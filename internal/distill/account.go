@@ -2,6 +2,8 @@ package distill
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -180,7 +182,8 @@ func (a *accounts) changed() []*files.File {
 		return nil
 	}
 	f := *a.file
-	f.Size, f.SHA256, f.Note, f.Inode, f.Content = int64(len(a.text)), "", nil, 0, textContent(a.text)
+	sum := sha256.Sum256(a.text)
+	f.Size, f.SHA256, f.Note, f.Inode, f.Content = int64(len(a.text)), hex.EncodeToString(sum[:]), nil, 0, textContent(a.text)
 	return []*files.File{&f}
 }
 
