@@ -106,7 +106,7 @@ func (c *importCheck) unresolved(m *modules.Module, n *modules.Need) (x Finding,
 	case c.reached[m.File] != nil:
 	case isSide(m.File), there == nil:
 		x.Severity = Low
-	case top != own:
+	case top != own, c.guarded[m.File]:
 		x.Severity = Medium
 	}
 	return x, top

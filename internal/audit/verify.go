@@ -127,7 +127,7 @@ type verifier struct {
 	needed  map[string]bool                  // files of the closure that must load
 	loose   *elfdeps.Closure                 // of native code that none of these needs
 	loader  *elfdeps.Loader
-	guarded map[string]bool // extension modules that are only imported where they may fail
+	guarded map[string]bool // modules that are only imported where they may fail
 }
 
 func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
@@ -158,6 +158,7 @@ func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
 			v.reached[m.File] = m
 		}
 	}
+	v.findGuarded()
 	v.findNative()
 	return v
 }

@@ -161,7 +161,6 @@ func (v *verifier) findNative() {
 		v.closure = c
 	}
 	v.findLoose(others)
-	v.findGuarded()
 }
 
 // findLoose follows the needs of native code that no module needs: plug-ins, and
@@ -202,8 +201,8 @@ func (v *verifier) loads(i *elfdeps.Info) bool {
 	return i.Arch() == py.Arch && (libc == "" || py.Libc.Family == "" || libc == py.Libc.Family)
 }
 
-// findGuarded finds the extension modules whose imports all stand where they may fail:
-// what those lack is no fault.
+// findGuarded finds the modules whose imports all stand where they may fail: what
+// those lack is no fault.
 func (v *verifier) findGuarded() {
 	guarded, needed := map[string]bool{}, map[string]bool{}
 	for _, m := range v.scope {
@@ -213,7 +212,7 @@ func (v *verifier) findGuarded() {
 		for k := range m.Facts.Imports {
 			i := &m.Facts.Imports[k]
 			for _, n := range v.tree.Needs(m, i) {
-				if n.Module == nil || n.Module.Kind != modules.Extension {
+				if n.Module == nil || n.Module.File == "" {
 					continue
 				}
 				if i.Try > 0 || isSide(m.File) {
