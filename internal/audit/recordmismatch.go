@@ -42,7 +42,7 @@ func checkRecords(v *verifier) []Finding {
 // missing makes a finding of a listed file that is not there.
 func (v *verifier) missing(d *inspect.Distribution, p string) Finding {
 	x := v.about(d, fmt.Sprintf("%s lists %s, which is not there", d.FilesFrom, p), "install the package anew, or keep the file (--include)")
-	if i := strings.LastIndexByte(p, '.'); i < 0 || !isCode(p[i:]) || isSide(p) {
+	if i := strings.LastIndexByte(p, '.'); i < 0 || !isCode(p[i:]) {
 		x.Severity = Medium
 	}
 	return x

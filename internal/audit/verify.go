@@ -201,8 +201,7 @@ func (v *verifier) file(p string) *files.File {
 func isSide(p string) bool {
 	for part := range strings.SplitSeq(p, "/") {
 		switch part {
-		case "tests", "test", "testing", "_tests", "test_utils", "examples", "example", "docs", "doc", "benchmarks", "benchmark", "conftest.py",
-			"setup.py", "tutorials", "demo", "demos", "scripts", "tools":
+		case "tests", "test", "_tests", "examples", "benchmarks", "conftest.py", "setup.py":
 			return true
 		}
 		if strings.HasPrefix(part, "test_") || strings.HasSuffix(part, "_test.py") || strings.HasSuffix(part, "_tests.py") {
