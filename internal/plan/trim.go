@@ -176,7 +176,7 @@ func isMetadata(dirs []string) bool {
 
 // look shows the files of a pick as rules see them.
 func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
-	of := &trimPackage{files: map[string]bool{}, tests: map[string]bool{}, modules: map[string]bool{}, lazy: t.lazy}
+	of := &trimPackage{files: map[string]bool{}, tests: map[string]bool{}, modules: map[string]bool{}, newest: map[string]string{}, lazy: t.lazy}
 	list := make([]trimFile, len(pk.files))
 	for i, file := range pk.files {
 		f := &list[i]
@@ -185,6 +185,9 @@ func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
 		of.files[f.key()] = true
 		of.native = of.native || f.site && len(file.Note) > 0 && file.Note[0] == elfNote
 		of.known = of.known || len(file.Note) > 0 && file.Note[0] == sourceNote
+		if name, date := f.service(); date > of.newest[name] {
+			of.newest[name] = date
+		}
 		if f.name == "__init__.py" {
 			of.modules[f.dir()] = true
 		}

@@ -36,11 +36,12 @@ type trimFile struct {
 // [trimFile.key].
 type trimPackage struct {
 	files   map[string]bool
-	tests   map[string]bool // directories that hold tests
-	modules map[string]bool // directories with an __init__.py
-	native  bool            // it has an extension module or library
-	lazy    bool            // something reads __init__.pyi at run time
-	known   bool            // what its modules import was noted when they were read
+	tests   map[string]bool   // directories that hold tests
+	modules map[string]bool   // directories with an __init__.py
+	native  bool              // it has an extension module or library
+	lazy    bool              // something reads __init__.pyi at run time
+	newest  map[string]string // of botocore's services, the date of the latest description
+	known   bool              // what its modules import was noted when they were read
 }
 
 func (f *trimFile) dir() string { return strings.Join(f.dirs, "/") }
@@ -71,6 +72,7 @@ var trimRules = []trimRule{
 	{"other systems", trimSafe, func(f *trimFile) bool { return f.ends(".exe", ".dylib", ".pyd") }},
 	{"translations", trimMax, isTranslation},
 	{"sample data", trimMax, isSample},
+	{"old interfaces", trimMax, isSuperseded},
 }
 
 // testDirs are names of directories that may hold tests. A directory "testing"
@@ -183,6 +185,22 @@ var samples = []string{
 
 func isSample(f *trimFile) bool {
 	return f.site && !f.ends(".py", ".pyc") && slices.ContainsFunc(samples, func(s string) bool { return matchPart(s, f.key()) })
+}
+
+// service returns the name and date of a description of a web service, which botocore
+// has below botocore/data/NAME/DATE.
+func (f *trimFile) service() (name, date string) {
+	if d := f.dirs; f.site && len(d) == 4 && d[0] == "botocore" && d[1] == "data" {
+		return d[2], d[3]
+	}
+	return "", ""
+}
+
+// isSuperseded matches descriptions of services that only a client gets which asks for an
+// old date (api_version).
+func isSuperseded(f *trimFile) bool {
+	name, date := f.service()
+	return name != "" && date < f.of.newest[name]
 }
 
 // isLicence tells whether a file may hold the terms under which the others are
