@@ -59,7 +59,7 @@ func (t *Tree) member(of *Module, name string) Need {
 	n := Need{Name: of.Name + "." + name, Of: of}
 	n.Module, n.Known = t.Find(n.Name)
 	if n.Module == nil {
-		n.Known = n.Known && !of.isOpen()
+		n.Known = n.Known && !of.mayHave(name)
 		n.Attribute = strings.HasPrefix(name, "__") || of.Facts != nil && binds(of.Facts, name)
 	}
 	return n

@@ -56,9 +56,13 @@ func (m *Module) grafts() bool {
 	return m.Kind != Namespace && (m.Kind != Source || m.Facts == nil || m.Facts.Grafts)
 }
 
-// isOpen tells whether a package may have names that can't be seen in the tree.
-func (m *Module) isOpen() bool {
-	return m.Kind != Namespace && (m.Kind != Source || m.Facts == nil || m.Facts.Dynamic)
+// mayHave tells whether a package may have a name that can't be seen in the tree. A star
+// import brings public names, or else what __all__ lists, which private ones rarely are.
+func (m *Module) mayHave(name string) bool {
+	if m.Kind == Namespace {
+		return false
+	}
+	return m.Kind != Source || m.Facts == nil || m.Facts.Dynamic || m.Facts.Star && !strings.HasPrefix(name, "_")
 }
 
 // Tree finds modules in a tree of files. It remembers what it found and is not safe

@@ -10,6 +10,7 @@ const (
 	factDynamic = 1 << iota
 	factNamespace
 	factGrafts
+	factStar
 )
 
 const (
@@ -27,6 +28,9 @@ func (f *Facts) Encode() []byte {
 	}
 	if f.Namespace {
 		flags |= factNamespace
+	}
+	if f.Star {
+		flags |= factStar
 	}
 	if f.Grafts {
 		flags |= factGrafts
@@ -83,7 +87,7 @@ var errEncoding = errors.New("not the facts of a Python module")
 func Decode(b []byte) (*Facts, error) {
 	d := decoder{rest: string(b)}
 	flags := d.byte()
-	f := &Facts{Dynamic: flags&factDynamic != 0, Namespace: flags&factNamespace != 0, Grafts: flags&factGrafts != 0}
+	f := &Facts{Dynamic: flags&factDynamic != 0, Namespace: flags&factNamespace != 0, Grafts: flags&factGrafts != 0, Star: flags&factStar != 0}
 	if n := d.count(); n > 0 {
 		f.Imports = make([]Import, 0, n)
 		for range n {

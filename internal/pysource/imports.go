@@ -120,7 +120,7 @@ func (s *scanner) names() []string {
 		s.gap(inside)
 		if s.pos < len(s.src) && s.src[s.pos] == '*' {
 			s.pos++
-			s.dynamic = true
+			s.star = s.star || s.atTop()
 			return append(out, "*")
 		}
 		w := s.word()

@@ -14,8 +14,10 @@ type Facts struct {
 	// top level defines, sorted.
 	Binds []string
 	// Dynamic is set where the module may get names that its text does not tell: it has
-	// __getattr__ or a star import, uses globals() and the like, or calls what may.
+	// __getattr__, uses globals() and the like, or calls what may.
 	Dynamic bool
+	// Star is set where it has a star import, which gives it public names.
+	Star bool
 	// Grafts is set where it may get submodules that are no files of it: it touches
 	// sys.modules, __path__ or sys.meta_path, or hands its name on.
 	Grafts bool
@@ -55,5 +57,5 @@ type Load struct {
 
 // IsEmpty tells whether f says nothing.
 func (f *Facts) IsEmpty() bool {
-	return len(f.Imports) == 0 && len(f.Loads) == 0 && len(f.Binds) == 0 && !f.Dynamic && !f.Grafts && !f.Namespace
+	return len(f.Imports) == 0 && len(f.Loads) == 0 && len(f.Binds) == 0 && !f.Dynamic && !f.Star && !f.Grafts && !f.Namespace
 }

@@ -19,6 +19,7 @@ func scan(src []byte, binds bool) *Facts {
 	f := &Facts{Imports: s.distinctImports(), Loads: s.distinctLoads()}
 	if binds {
 		f.Namespace = bytes.Contains(src, []byte("declare_namespace")) || bytes.Contains(src, []byte("extend_path"))
+		f.Star = s.star
 		f.Grafts = s.grafts || hasAny(src, "sys.modules", "meta_path", "__path__")
 		f.Dynamic = s.dynamic || f.Grafts || hasAny(src, "__getattr__", "globals()", "exec(", "vars()", "locals()", "setattr(", "global_enum", "_convert_(")
 		slices.Sort(s.bound)
@@ -44,6 +45,7 @@ type scanner struct {
 	binds   bool
 	dynamic bool
 	grafts  bool
+	star    bool
 
 	blocks []block // open compound statements, the innermost last
 	last   block   // the one that a clause of the same indentation continues

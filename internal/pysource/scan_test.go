@@ -97,7 +97,7 @@ func TestScanPackageTellsNames(t *testing.T) {
 		{"A = 1\nB: int = 2\nC, D = E = f(g=1)\nF += 1\nif x == 3:\n    H = 1\n", "A B C D E F H", false},
 		{"def f():\n    a = 1\n    global g\n    g = 2\nclass K:\n    m = 1\n", "K f g", false},
 		{"for i, j in x: pass\nwith open(f) as (k, l): pass\ntype T = int\n", "T i j k l", false},
-		{"from .a import *\n", "", true},
+		{"from .a import *\n", "", false},
 		{"def __getattr__(name): pass\n", "__getattr__", true},
 		{"import sys\nsys.modules[__name__] = x\n", "__name__ modules sys", true},
 		{"(a, b) = f()\n", "", true},
@@ -116,6 +116,9 @@ func TestScanPackageTellsNames(t *testing.T) {
 		if f := pysource.Scan([]byte(c.src)); f.Binds != nil || f.Dynamic {
 			t.Errorf("%q: Scan says %+v", c.src, f)
 		}
+	}
+	if f := pysource.ScanPackage([]byte("from .a import *\n")); !f.Star {
+		t.Error("star not seen")
 	}
 	if f := pysource.ScanPackage([]byte("apipkg.initpkg(__name__, x)\n")); !f.Grafts {
 		t.Error("package that hands its name on not seen")
