@@ -27,9 +27,9 @@ import (
 
 // Sandbox runs one command in the development image, without a network.
 type Sandbox interface {
-	// Run lays out j.Files below j.Place, which the command may write to, runs the
-	// command, and calls j.Take with what j.Place is after it if the command ended with
-	// code 0. The error of a command that did not is errors of j.Take's kind never.
+	// Run lays j.Files out below j.Place, which the command may write to, runs the
+	// command, and calls j.Take with what j.Place is then if it ended with code 0. The
+	// error of j.Take is returned as it is.
 	Run(ctx context.Context, j Job) error
 }
 

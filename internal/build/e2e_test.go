@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/r-seed-1713b764/distill/internal/cache"
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/sandbox"
 	"github.com/r-seed-1713b764/distill/internal/wheel"
@@ -134,7 +135,7 @@ func buildIn(t *testing.T, layout, tools, arch string) {
 		t.Fatal(err)
 	}
 	sb := unpackImage(t, store, layout, arch)
-	flit := "[build-system]\nrequires = ['flit_core']\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = 'demo'\nversion = '1.0'\ndescription = 'x'"
+	flit := "[build-system]\nrequires = ['flit_core']\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = 'demo'\nversion = '1.0'\ndescription = 'x'\nrequires-python = '>=3'"
 	for _, c := range []struct {
 		name  string
 		files map[string]string
@@ -151,13 +152,13 @@ func buildIn(t *testing.T, layout, tools, arch string) {
 			[]string{"setuptools"}, "", "exit code 1"},
 		{"hostile", map[string]string{"setup.py": hostileSetup, "demo.py": "x = 1"}, []string{"setuptools"}, "demo-1.0-py3-none-any.whl", ""},
 	} {
-		files := map[string]string{}
+		contents := map[string]string{}
 		for n, text := range c.files {
-			files["demo-1.0/"+n] = text
+			contents["demo-1.0/"+n] = text
 		}
 		var log bytes.Buffer
 		r := Request{
-			Source: archive(t, "demo-1.0.tar.gz", files), Tools: openTools(t, tools, c.tools...), Python: "/usr/bin/python3.11", Path: "/usr/local/bin:/usr/bin:/bin",
+			Source: archive(t, "demo-1.0.tar.gz", contents), Tools: openTools(t, tools, c.tools...), Python: "/usr/bin/python3.11", Path: "/usr/local/bin:/usr/bin:/bin",
 			Epoch: 1_700_000_000, Log: &log,
 		}
 		start := time.Now()
@@ -200,7 +201,9 @@ func unpackImage(t *testing.T, store *cache.Dir, layout, arch string) *realSandb
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, closer, err := img.Gather(t.Context(), img.Files)
+	// Gigabytes of installed packages, which a build does not see.
+	needed := img.Files.Filter(func(f *files.File) bool { return !strings.HasPrefix(f.Path, "usr/local/") })
+	set, closer, err := img.Gather(t.Context(), needed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/audit"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
-	"github.com/r-seed-1713b764/distill/internal/python"
 	"github.com/r-seed-1713b764/distill/internal/sandbox"
 )
 
@@ -420,7 +418,7 @@ func (r *runner) complain(code string, d *inspect.Distribution, place, message, 
 	}
 	if d != nil {
 		f.Package, f.Version = d.Name, d.Version.String()
-		f.ID = code + "/" + string(python.Name(d.Name))
+		f.ID = code + "/" + string(d.Name)
 	}
 	r.findings = append(r.findings, f)
 }
@@ -465,5 +463,3 @@ func (t *tailOf) String() string {
 	}
 	return strings.ToValidUTF8(strings.TrimSpace(string(text)), "?")
 }
-
-var _ io.Writer = (*tailOf)(nil)
