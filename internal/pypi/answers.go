@@ -73,7 +73,7 @@ func (c *Client) noteAnswer(at *url.URL, key string, a answer, now time.Time, h 
 	stored := true
 	if h != nil {
 		if a.fresh, stored = freshness(h); !stored {
-			c.Cache.Delete("index", pageKey(key))
+			c.Cache.Delete("index", key)
 		}
 		if v := validator(h, "ETag"); v != "" {
 			a.etag = v

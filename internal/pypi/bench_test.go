@@ -93,7 +93,7 @@ func BenchmarkWarm(b *testing.B) {
 	if err := c.init(); err != nil {
 		b.Fatal(err)
 	}
-	if err := d.Put("index", pageKey(at), flatBench(b)); err != nil {
+	if err := d.Put("index", at, flatBench(b)); err != nil {
 		b.Fatal(err)
 	}
 	p, err := c.Project(b.Context(), "demo")

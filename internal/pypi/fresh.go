@@ -51,19 +51,16 @@ func (a *answer) addValidators(h http.Header) {
 	}
 }
 
-// pageKey is the key of a page's entry.
-func pageKey(key string) string { return key }
-
 // openPage returns the page that the cache holds under key.
 func (c *Client) openPage(key string) (*flatPage, bool) {
-	e, ok := c.Cache.OpenEntry("index", pageKey(key))
+	e, ok := c.Cache.OpenEntry("index", key)
 	if !ok {
 		return nil, false
 	}
 	p, ok := openPage(e)
 	if !ok {
 		e.Close()
-		c.Cache.Delete("index", pageKey(key))
+		c.Cache.Delete("index", key)
 		return nil, false
 	}
 	p.rows.spoiled = func() { c.spoil(key) }
@@ -80,7 +77,7 @@ const maxOpenPages = 300
 // spoil notes that rows of a page are damaged, which is found out long after its
 // versions were used.
 func (c *Client) spoil(key string) {
-	c.Cache.Delete("index", pageKey(key))
+	c.Cache.Delete("index", key)
 	c.state.spoiled.Store(true)
 }
 

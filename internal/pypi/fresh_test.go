@@ -137,7 +137,7 @@ func TestDamagedEntryIsFetchedAgain(t *testing.T) {
 	ix.project("demo", demoWheel, []byte("a"), "")
 	d := testCache(t)
 	key := "page " + ix.simple() + " demo"
-	for _, entry := range []string{pageKey(key), answersKey(strings.TrimSuffix(ix.simple(), "/simple/"))} {
+	for _, entry := range []string{key, answersKey(strings.TrimSuffix(ix.simple(), "/simple/"))} {
 		for _, junk := range []string{"", "junk", flatFormat, flatFormat + "\xff\xff\xff\xff\xff\xff\xff\xff", answerFormat, answerFormat + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
 			if err := d.Put("index", entry, []byte(junk)); err != nil {
 				t.Fatal(err)
@@ -182,7 +182,7 @@ func TestLargePagesAreReadInParts(t *testing.T) {
 		}
 	}
 	// Somebody else may refresh the page at any time.
-	if err := d.Put("index", pageKey("page "+ix.simple()+" demo"), []byte("another")); err != nil {
+	if err := d.Put("index", "page "+ix.simple()+" demo", []byte("another")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.Releases[700].Files(), fetched.Releases[700].Files(); !reflect.DeepEqual(got, want) || c.Spoiled() {
@@ -199,7 +199,7 @@ func TestDamagedRowsAreNoticedAndGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Flush()
-	key := pageKey("page " + ix.simple() + " demo")
+	key := "page " + ix.simple() + " demo"
 	flat, _ := d.Get("index", key)
 	flat[len(flat)-40] ^= 1
 	if err := d.Put("index", key, flat); err != nil {

@@ -202,7 +202,7 @@ func (c *Client) ask(ctx context.Context, q asking) (*flatPage, error) {
 	switch {
 	case errors.Is(err, transport.ErrNotFound):
 		c.tell(q.at, "not found")
-		c.Cache.Delete("index", pageKey(q.key))
+		c.Cache.Delete("index", q.key)
 		c.noteAnswer(q.at, q.key, answer{absent: true}, q.now, nil)
 		return nil, notFound(q.at)
 	case err != nil:
@@ -235,7 +235,7 @@ func (c *Client) keepPage(q asking, body *pieces, resp *http.Response) (*flatPag
 	if !c.noteAnswer(q.at, q.key, answer{page: page.sum}, q.now, resp.Header) {
 		return page, nil
 	}
-	if err := c.Cache.Put("index", pageKey(q.key), flat); err != nil {
+	if err := c.Cache.Put("index", q.key, flat); err != nil {
 		c.logf("%v", err)
 		return page, nil
 	}
