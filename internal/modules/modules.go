@@ -101,9 +101,15 @@ func New(set files.Set, o Options) *Tree {
 	return t
 }
 
+// maxName bounds dotted names; the longest seen have some 100 bytes.
+const maxName = 4096
+
 // Find returns the module of a dotted name, nil if there is none. known is false if it
 // may be there all the same: made at run time by what is above it.
 func (t *Tree) Find(name string) (m *Module, known bool) {
+	if len(name) > maxName {
+		return nil, true
+	}
 	parent, last := "", name
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		parent, last = name[:i], name[i+1:]
