@@ -47,6 +47,11 @@ func (t *trimmer) spare(picks []*trimPick) {
 			}
 		}
 	}
+	for f := range t.in.App.All() {
+		if !t.excluded(f.Path) {
+			s.importer(f, f.Path)
+		}
+	}
 	for len(s.todo) > 0 {
 		name := s.todo[len(s.todo)-1]
 		s.todo = s.todo[:len(s.todo)-1]
