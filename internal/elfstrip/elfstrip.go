@@ -151,10 +151,10 @@ func (r *reader) Read(p []byte) (int, error) {
 		if err == io.EOF {
 			err = nil // the next call meets it again
 		}
-		switch {
-		case s.kind == stepZero:
+		switch s.kind {
+		case stepZero:
 			clear(p[:n])
-		case s.kind == stepSkip:
+		case stepSkip:
 			n = 0
 		}
 		if n > 0 || err != nil {

@@ -88,7 +88,7 @@ func (f *file) at(off, n int64) (b []byte, ok bool, err error) {
 
 // word reads an address-sized number; one that is no place in a file is -1.
 func (f *file) word(b []byte, i int) int64 {
-	n := uint64(0)
+	var n uint64
 	if f.is64 {
 		n = f.order.Uint64(b[i:])
 	} else {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/pysource"
 )
 
 // Caches are left behind whatever --trim says: byte code that is stale as soon as
@@ -90,7 +91,6 @@ type trimmer struct {
 	*planner
 	level int
 	sites []string // directories of sys.path in the new image, longer ones first
-	lazy  bool     // lazy-loader is picked, which reads __init__.pyi at run time
 }
 
 func newTrimmer(p *planner, level int) *trimmer {
@@ -101,7 +101,6 @@ func newTrimmer(p *planner, level int) *trimmer {
 		if pk.Installed != nil && pk.Installed.PathEntry != "" {
 			t.sites = append(t.sites, pk.Installed.PathEntry, p.newMove(pk.Installed).path(pk.Installed.PathEntry))
 		}
-		t.lazy = t.lazy || pk.Name == "lazy-loader"
 	}
 	t.sites = slices.DeleteFunc(t.sites, func(s string) bool { return s == "" })
 	slices.SortFunc(t.sites, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
@@ -176,7 +175,7 @@ func isMetadata(dirs []string) bool {
 
 // look shows the files of a pick as rules see them.
 func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
-	of := &trimPackage{files: map[string]bool{}, tests: map[string]bool{}, modules: map[string]bool{}, newest: map[string]string{}, lazy: t.lazy}
+	of := &trimPackage{files: map[string]bool{}, tests: map[string]bool{}, modules: map[string]bool{}, newest: map[string]string{}}
 	list := make([]trimFile, len(pk.files))
 	for i, file := range pk.files {
 		f := &list[i]
@@ -190,6 +189,7 @@ func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
 		}
 		if f.name == "__init__.py" {
 			of.modules[f.dir()] = true
+			of.lazy = of.lazy || t.importsLazyLoader(file)
 		}
 		if !f.site || !namesTest(f.name) {
 			continue
@@ -202,6 +202,14 @@ func (t *trimmer) look(pk *pick) ([]trimFile, *trimPackage) {
 		}
 	}
 	return list, of
+}
+
+// importsLazyLoader tells whether a package reads its __init__.pyi when it runs.
+func (t *trimmer) importsLazyLoader(f *files.File) bool {
+	facts := t.source(f)
+	return facts != nil && slices.ContainsFunc(facts.Imports, func(i pysource.Import) bool {
+		return strings.HasSuffix(i.Module, "lazy_loader") || slices.Contains(i.Names, "lazy_loader")
+	})
 }
 
 // trimFile splits a path; byte code is shown as its source.

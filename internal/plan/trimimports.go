@@ -40,6 +40,9 @@ func (t *trimmer) spare(picks []*trimPick) {
 		return
 	}
 	s := sparer{planner: t.planner, gone: gone}
+	for f := range t.in.App.All() {
+		s.application(f)
+	}
 	for _, c := range picks {
 		for _, f := range c.pick.files {
 			if _, ok := c.rule[f]; !ok {
@@ -77,12 +80,34 @@ func (s *sparer) importer(f *files.File, key string) {
 	if module == "" || !strings.HasSuffix(key, ".py") {
 		return
 	}
-	facts := s.source(f)
-	if facts == nil {
+	if facts := s.source(f); facts != nil {
+		s.follow(facts, module, strings.HasSuffix(key, "/__init__.py"))
+	}
+}
+
+// application is importer for a module of the application, which no probe has seen.
+func (s *sparer) application(f *files.File) {
+	if !f.IsRegular() || !strings.HasSuffix(f.Path, ".py") || f.Size > maxAppModule {
 		return
 	}
+	facts := s.source(f)
+	if facts == nil {
+		text, err := f.ReadAll(maxAppModule)
+		if err != nil {
+			return // the layer will not be written then, and says why
+		}
+		facts = pysource.Scan(text)
+	}
+	s.follow(facts, "", false) // relative ones are of the application itself
+}
+
+// maxAppModule bounds what is read of one module of the application.
+const maxAppModule = 1 << 20
+
+// follow notes what a module imports.
+func (s *sparer) follow(facts *pysource.Facts, module string, isPackage bool) {
 	pkg := module // what relative imports start from
-	if !strings.HasSuffix(key, "/__init__.py") {
+	if !isPackage {
 		pkg = parentModule(module)
 	}
 	for _, i := range facts.Imports {

@@ -39,7 +39,7 @@ type trimPackage struct {
 	tests   map[string]bool   // directories that hold tests
 	modules map[string]bool   // directories with an __init__.py
 	native  bool              // it has an extension module or library
-	lazy    bool              // something reads __init__.pyi at run time
+	lazy    bool              // it reads its __init__.pyi at run time
 	newest  map[string]string // of botocore's services, the date of the latest description
 	known   bool              // what its modules import was noted when they were read
 }
