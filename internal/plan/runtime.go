@@ -334,6 +334,9 @@ func (p *planner) runtimeLayer() []Layer {
 	// images alone.
 	b := p.newLayer(p.in.Runtime.Name)
 	for f := range p.in.Runtime.Files.All() {
+		if l := p.laid[f.Path]; l.runtime {
+			f = l.file // it may be stripped by now
+		}
 		switch {
 		case p.in.Runtime.Merged[f.Path]:
 		case f.Mode.IsDir():
