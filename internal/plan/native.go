@@ -116,6 +116,27 @@ func (n *native) laidELF() []*laid {
 	return out
 }
 
+// laidLinks returns the new links whose name may be a library's, in order of path.
+func (n *native) laidLinks() []string {
+	var out []string
+	for f := range n.laidSet().All() {
+		if f.IsSymlink() && !n.laid[f.Path].present && strings.Contains(baseOf(f.Path), ".so") {
+			out = append(out, f.Path)
+		}
+	}
+	return out
+}
+
+// devFinds tells whether the development image meets a need of an object.
+func (n *native) devFinds(o *elfdeps.Object, name string) bool {
+	dev := n.devSide()
+	if dev == nil || dev.byPath[o.Path] == nil {
+		return false
+	}
+	_, ok := dev.find(o, name)
+	return ok
+}
+
 // round looks once at all needs. again is true if something was brought.
 func (n *native) round() (again bool, err error) {
 	if n.now, err = n.newSide(n.newTree(), n.in.Base.Python, n.in.LibraryPath); err != nil {
@@ -127,15 +148,34 @@ func (n *native) round() (again bool, err error) {
 		}
 	}
 	n.lacks = nil
+	for _, links := range []bool{false, true} {
+		if again, err = n.needs(links); err != nil || again {
+			return again, err
+		}
+	}
+	return n.versions(n.now)
+}
+
+// needs looks at what new libraries need, those that are reached by links or the others.
+func (n *native) needs(links bool) (again bool, err error) {
 	for _, c := range n.now.closure {
 		for _, o := range c.Objects {
-			l := n.laid[o.Real]
+			if n.now.links[o.Path] != links {
+				continue
+			}
+			l, at := n.laid[o.Real], o.Real
+			if links {
+				l, at = n.laid[o.Path], o.Path
+			}
 			if l == nil {
 				continue // what the base lacks for itself is not ours
 			}
 			for _, d := range o.Needs {
-				if !d.IsMissing() || n.now.found[need{o.Real, d.Name}] {
+				if !d.IsMissing() || n.now.found[need{at, d.Name}] {
 					continue
+				}
+				if links && !n.devFinds(o, d.Name) {
+					continue // nobody loads it by this name, or it fails as it does there
 				}
 				came, err := n.missing(lack{l, o, d})
 				if err != nil {
@@ -145,10 +185,7 @@ func (n *native) round() (again bool, err error) {
 			}
 		}
 	}
-	if again {
-		return true, nil
-	}
-	return n.versions(n.now)
+	return again, nil
 }
 
 // missing brings a library that the new image lacks, if the development image
@@ -168,7 +205,7 @@ func (n *native) missing(k lack) (came bool, err error) {
 		n.lacks = append(n.lacks, k)
 		return false, nil
 	}
-	there, ok := dev.find(k.o.Real, name)
+	there, ok := dev.find(k.o, name)
 	if !ok {
 		n.lacks = append(n.lacks, k)
 		return false, nil
@@ -196,7 +233,7 @@ func (n *native) notFound(k lack) (came bool, err error) {
 	if dev == nil {
 		return false, nil
 	}
-	there, ok := dev.find(k.o.Real, k.d.Name)
+	there, ok := dev.find(k.o, k.d.Name)
 	if !ok {
 		return false, nil
 	}

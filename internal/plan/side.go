@@ -15,16 +15,21 @@ type side struct {
 	loader  *elfdeps.Loader // of the interpreter
 	main    string          // the interpreter as the loader takes it, "" for a static one
 	closure []*elfdeps.Closure
-	byReal  map[string]*elfdeps.Object
-	byName  map[string]elfdeps.Dep // some place where a name is found
+	byPath  map[string]*elfdeps.Object
+	byReal  map[string]*elfdeps.Object // one of those with this final path
+	byName  map[string]elfdeps.Dep     // some place where a name is found
 	// found has the needs that are met in some process: a library that nobody
 	// loads by itself finds more with the directories of what needs it.
 	found map[need]bool
+	// links are names of new libraries that are links. $ORIGIN is where the name lies, so
+	// that each finds what lies beside it.
+	links map[string]bool
 }
 
 // newSide asks the loader of an interpreter what everything new needs.
 func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath string) (*side, error) {
-	s := &side{tree: elfTree{planner: n.planner, set: set}, byReal: map[string]*elfdeps.Object{}, byName: map[string]elfdeps.Dep{}, found: map[need]bool{}}
+	s := &side{tree: elfTree{planner: n.planner, set: set}, byReal: map[string]*elfdeps.Object{}, byName: map[string]elfdeps.Dep{}, found: map[need]bool{},
+		links: map[string]bool{}, byPath: map[string]*elfdeps.Object{}}
 	loader, err := elfdeps.NewLoader(s.tree, python.Loader, elfdeps.LoaderOptions{LibraryPath: libraryPath})
 	if err != nil {
 		return nil, failf("", "the Python %s of an image: %v", python.Path, err)
@@ -51,6 +56,14 @@ func (n *native) newSide(set files.Set, python *inspect.Interpreter, libraryPath
 			if err := n.program(s, path, info, loader, libraryPath); err != nil {
 				return nil, err
 			}
+		}
+	}
+	for _, path := range n.laidLinks() {
+		real, ok := s.tree.Real(path)
+		if info := s.tree.ELF(real); ok && info != nil && info.Dynamic && !info.IsProgram() &&
+			(main == nil || info.Machine == main.Machine && info.Class == main.Class) {
+			s.links[path] = true
+			libraries = append(libraries, path)
 		}
 	}
 	if main != nil && main.Dynamic {
@@ -93,6 +106,7 @@ func (n *native) program(s *side, path string, info *elfdeps.Info, python *elfde
 func (s *side) add(c *elfdeps.Closure) {
 	s.closure = append(s.closure, c)
 	for _, o := range c.Objects {
+		s.byPath[o.Path] = o
 		if s.byReal[o.Real] == nil {
 			s.byReal[o.Real] = o
 		}
@@ -101,6 +115,7 @@ func (s *side) add(c *elfdeps.Closure) {
 				continue
 			}
 			s.found[need{o.Real, d.Name}] = true
+			s.found[need{o.Path, d.Name}] = true
 			if _, ok := s.byName[d.Name]; !ok && d.Path != "" {
 				s.byName[d.Name] = d
 			}
@@ -108,9 +123,13 @@ func (s *side) add(c *elfdeps.Closure) {
 	}
 }
 
-// find returns where this side finds what the file at real needs as name.
-func (s *side) find(real, name string) (elfdeps.Dep, bool) {
-	o := s.byReal[real]
+// find returns where this side finds what an object, which may be of the other one, needs
+// as name.
+func (s *side) find(of *elfdeps.Object, name string) (elfdeps.Dep, bool) {
+	o := s.byPath[of.Path]
+	if o == nil {
+		o = s.byReal[of.Real]
+	}
 	if o == nil { // it lies elsewhere here
 		d, ok := s.byName[name]
 		return d, ok

@@ -58,7 +58,7 @@ func (n *native) newer(o *elfdeps.Object, g elfdeps.VersionGap) (came bool, err 
 	if dev == nil || n.brought[key] != 0 {
 		return false, n.tooOld(who, o, g, have)
 	}
-	there, ok := dev.find(o.Real, g.Lib)
+	there, ok := dev.find(o, g.Lib)
 	if !ok || n.leftOut(there.Path) {
 		return false, n.tooOld(who, o, g, have)
 	}
