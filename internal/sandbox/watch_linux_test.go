@@ -1,8 +1,11 @@
 package sandbox
 
 import (
+	"errors"
 	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParseStat(t *testing.T) {
@@ -52,5 +55,30 @@ func TestDiskUse(t *testing.T) {
 	}
 	if n := diskUse([]string{dir}, 10); n <= 10 {
 		t.Errorf("%d bytes are not more than 10", n)
+	}
+}
+
+func TestFixedInterpreter(t *testing.T) {
+	const head = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\n"
+	for text, want := range map[string]bool{
+		head + "flags: PF\noffset 0\n": true, head + "flags: POCF\n": true, head + "flags: \noffset 0\n": false, head + "flags: OC\n": false, "": false,
+	} {
+		if fixedInterpreter(text) != want {
+			t.Errorf("%q: not %v", text, want)
+		}
+	}
+}
+
+func TestRemedies(t *testing.T) {
+	u := &Unavailable{Engine: "namespaces", Text: "x", Remedy: "do y"}
+	if u.Error() != "sandbox engine namespaces: x" || len(u.Hints()) != 1 || len((&Unavailable{}).Hints()) != 0 {
+		t.Errorf("%v %v", u, u.Hints())
+	}
+	if _, err := Open(t.Context(), "docker"); !errors.Is(err, ErrEngine) {
+		t.Errorf("an unknown engine: %v", err)
+	}
+	err := failed("namespaces", report{Step: stepProgram, Text: "/bin/sh", Errno: int(unix.ENOEXEC)}, unix.ENOEXEC)
+	if !errors.As(err, &u) || u.Remedy != binfmtRemedy {
+		t.Errorf("a program of another machine: %v", err)
 	}
 }
