@@ -69,21 +69,8 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 	if err != nil {
 		return nil, nil, err
 	}
-	pin := plan.Input{
-		Platform: name,
-		Dev:      dev.env,
-		Base:     base.env,
-		Picks:    picks,
-		Runtime:  in.runtimes[t].files(),
-		App:      in.app.files.Merge(c.dirs),
-		Merged:   c.merged,
-		Hints:    in.hints,
-		Options: plan.Options{
-			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, NoByteCode: o.ByteCode == NoByteCode, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
-		},
-		LibraryPath:    envValue(append(slices.Clone(o.Env), base.image.Config.Config.Env...), "LD_LIBRARY_PATH"),
-		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),
-	}
+	pin := planInput(name, dev, base, in.hints, o)
+	pin.Picks, pin.Runtime, pin.App, pin.Merged = picks, in.runtimes[t].files(), in.app.files.Merge(c.dirs), c.merged
 	p, err := plan.Make(pin)
 	if err == nil && len(p.Uncompiled) > 0 && o.ByteCode == CompileAll {
 		if pin.Code, err = code.code(ctx, t, p.Uncompiled); err == nil {

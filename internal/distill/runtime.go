@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/plan"
 )
@@ -43,7 +44,7 @@ func (h *Host) bringPython(in *inputs, o ImageOptions) error {
 		}
 		name := platformName(p)
 		h.Teller.Step(name, "finding the interpreter's files")
-		rt, err := plan.NewRuntime(planInput(name, dev, base, o))
+		rt, err := plan.NewRuntime(planInput(name, dev, base, in.hints, o))
 		if err != nil {
 			return &Failure{Kind: KindOf(err), Text: in.onto.Ref + " for " + name + " has no Python, and that of " + in.from.Ref + " can't come along", Cause: err}
 		}
@@ -60,13 +61,15 @@ func (h *Host) bringPython(in *inputs, o ImageOptions) error {
 }
 
 // planInput is what planning of one platform knows of the images.
-func planInput(name string, dev, base *opened, o ImageOptions) plan.Input {
+func planInput(name string, dev, base *opened, known *hints.Book, o ImageOptions) plan.Input {
 	return plan.Input{
 		Platform: name,
 		Dev:      dev.env,
 		Base:     base.env,
+		Hints:    known,
 		Options: plan.Options{
-			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
+			Include: o.Include, Exclude: o.Exclude, Trim: o.Trim, NoByteCode: o.ByteCode == NoByteCode,
+			MaxLayers: o.MaxLayers, BaseLayers: len(base.image.Manifest.Layers),
 		},
 		LibraryPath:    envValue(append(slices.Clone(o.Env), base.image.Config.Config.Env...), "LD_LIBRARY_PATH"),
 		DevLibraryPath: envValue(dev.image.Config.Config.Env, "LD_LIBRARY_PATH"),
