@@ -123,7 +123,13 @@ func (r *runner) run(ctx context.Context) error {
 	if r.command, err = r.asConfigured(); err != nil {
 		return err
 	}
-	if err := r.importAll(ctx); err != nil {
+	err = r.importAll(ctx)
+	var start *sandbox.StartError
+	if errors.As(err, &start) {
+		r.complain(codeImport, nil, env.Python.Path, "Python can't be started: "+start.Error(), "keep its loader and libraries, or take a base image that has Python")
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for _, file := range r.options.Smoke {

@@ -72,18 +72,15 @@ func inContainer() bool {
 }
 
 // failed is the error for a step that could not be done inside.
-func failed(engine string, r report, err error) error {
+func failed(engine, platform string, r report, err error) error {
 	if r.Step == stepProgram {
-		switch {
-		case errors.Is(err, syscall.ENOEXEC):
-			return &Unavailable{
-				Engine: engine, Text: fmt.Sprintf("%s: %v: not a program for %s", r.Text, err, runtime.GOARCH),
-				Remedy: binfmtRemedy,
-			}
-		case err == nil:
-			return fmt.Errorf("%s %s", r.Step, r.Text)
+		if err == nil {
+			err = errors.New("the kernel refuses it")
 		}
-		return fmt.Errorf("%s %s: %w", r.Step, r.Text, err)
+		if errors.Is(err, syscall.ENOEXEC) && Emulated(platform) != "" {
+			return &Unavailable{Engine: engine, Text: fmt.Sprintf("%s can't run on %s: %s: %v", platform, runtime.GOARCH, r.Text, err), Remedy: binfmtRemedy}
+		}
+		return &StartError{Program: r.Text, Err: err}
 	}
 	what := r.Step
 	if r.Text != "" {

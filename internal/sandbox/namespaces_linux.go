@@ -112,7 +112,7 @@ func (e namespaces) Run(ctx context.Context, root string, c Command) error {
 
 func newJob(root string, c Command) (*job, error) {
 	j := &job{
-		Root: root, Args: c.Args, Dir: c.Dir, Env: withDefaults(c.Env), User: c.User, Mounts: c.Mounts,
+		Root: root, Platform: c.Platform, Args: c.Args, Dir: c.Dir, Env: withDefaults(c.Env), User: c.User, Mounts: c.Mounts,
 		Limits: c.Limits.orDefault(), Foreign: archOf(c.Platform) != runtime.GOARCH && Emulated(c.Platform) == "", ReadOnly: c.ReadOnly, Writable: c.Writable, CountsInside: kernelAtLeast(5, 14),
 	}
 	if u := c.User; u.UID < 0 || u.UID >= ids || u.GID < 0 || u.GID >= ids {
@@ -188,7 +188,7 @@ func supervise(ctx context.Context, engine string, j *job, c Command, attr *sysc
 		waitErr := cmd.Wait()
 		switch {
 		case last != nil && ctx.Err() == nil:
-			return last.result(engine, j.Limits)
+			return last.result(engine, j)
 		case err == nil:
 			err = waitErr
 		}
@@ -197,7 +197,7 @@ func supervise(ctx context.Context, engine string, j *job, c Command, attr *sysc
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case inner.Err() != nil:
-		return report{Status: int(syscall.SIGKILL), Limit: limitTime}.result(engine, j.Limits)
+		return report{Status: int(syscall.SIGKILL), Limit: limitTime}.result(engine, j)
 	}
 	return refused(engine, "starting a process", err)
 }
@@ -234,19 +234,19 @@ func lastReport(from io.Reader) *report {
 }
 
 // result is what a report means for the caller.
-func (r report) result(engine string, l Limits) error {
+func (r report) result(engine string, j *job) error {
 	if r.Step != "" {
 		var err error
 		if r.Errno != 0 {
 			err = syscall.Errno(r.Errno)
 		}
-		return failed(engine, r, err)
+		return failed(engine, j.Platform, r, err)
 	}
 	s := syscall.WaitStatus(r.Status)
 	if s.ExitStatus() == 0 && r.Limit != limitTime && r.Limit != limitMemory && r.Limit != limitProcesses {
 		return nil
 	}
-	e := &ExitError{Code: s.ExitStatus(), Limit: r.Limit, Bound: l.bound(r.Limit)}
+	e := &ExitError{Code: s.ExitStatus(), Limit: r.Limit, Bound: j.Limits.bound(r.Limit)}
 	if s.Signaled() {
 		e.Code = 128 + int(s.Signal())
 		e.Signal = signalName(s.Signal())

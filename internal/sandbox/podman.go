@@ -92,7 +92,7 @@ func (p podman) result(err error, said string, c Command) error {
 	case code == podmanFailed:
 		return &Unavailable{Engine: p.Name(), Text: said}
 	case (code == podmanCantRun || code == podmanNotFound) && strings.Contains(said, "exec"):
-		return fmt.Errorf("%s %s: %s", stepProgram, c.Args[0], said)
+		return &StartError{Program: c.Args[0], Err: errors.New(said)}
 	case code > 128 && code < 128+65:
 		return &ExitError{Code: code, Signal: signalName(syscall.Signal(code - 128))}
 	default:

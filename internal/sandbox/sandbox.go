@@ -93,8 +93,8 @@ type Engine interface {
 	Owners() Owners
 	// Run runs c in the folder root, which it does not change, and waits for the end of
 	// all its processes. The error is nil if the program ended with code 0, an
-	// [*ExitError] if it ran and did not, an [*Unavailable] if this machine can't run it,
-	// the context's if that is done, and of another kind if it could not be started.
+	// [*ExitError] if it ran and did not, a [*StartError] if it can't be started, an
+	// [*Unavailable] if this machine can't run it, and the context's if that is done.
 	Run(ctx context.Context, root string, c Command) error
 }
 
@@ -120,6 +120,21 @@ func (e *ExitError) Error() string {
 		return fmt.Sprintf("exit code %d", e.Code)
 	}
 }
+
+// StartError is a program that could not be started: it is not there, or its loader is
+// not, or it is none.
+type StartError struct {
+	Program string
+	Err     error
+}
+
+// Error names the program.
+func (e *StartError) Error() string {
+	return "starting the program " + e.Program + ": " + e.Err.Error()
+}
+
+// Unwrap returns the kernel's answer.
+func (e *StartError) Unwrap() error { return e.Err }
 
 // Unavailable is something that this machine does not let an engine do.
 type Unavailable struct {

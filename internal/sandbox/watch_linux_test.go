@@ -77,8 +77,12 @@ func TestRemedies(t *testing.T) {
 	if _, err := Open(t.Context(), "docker"); !errors.Is(err, ErrEngine) {
 		t.Errorf("an unknown engine: %v", err)
 	}
-	err := failed("namespaces", report{Step: stepProgram, Text: "/bin/sh", Errno: int(unix.ENOEXEC)}, unix.ENOEXEC)
-	if !errors.As(err, &u) || u.Remedy != binfmtRemedy {
+	r := report{Step: stepProgram, Text: "/bin/sh", Errno: int(unix.ENOEXEC)}
+	if err := failed("namespaces", "linux/mips", r, unix.ENOEXEC); !errors.As(err, &u) || u.Remedy != binfmtRemedy {
 		t.Errorf("a program of another machine: %v", err)
+	}
+	var start *StartError
+	if err := failed("namespaces", "", r, unix.ENOEXEC); !errors.As(err, &start) || !errors.Is(err, unix.ENOEXEC) {
+		t.Errorf("a program that is none: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ type job struct {
 	Base     string // an empty folder to mount on
 	Parts    bool   // no overlay
 	Chroot   bool   // no namespaces: Root is entered as it is
+	Platform string
 	Args     []string
 	Dir      string
 	Env      []string
