@@ -48,6 +48,7 @@ e2e: build images ## Ship six applications out of the large images and run them 
 	e2e/run.sh
 	e2e/bases.sh
 	e2e/mutate.sh
+	e2e/trim.py
 	e2e/rebase.sh
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)
