@@ -68,8 +68,9 @@ func parseApp(text string) (appArg, error) {
 
 // readApplication lists the files of all --app, hashes them and notes what the
 // plan wants to know of them. Of two with one path the later one wins, as with
-// COPY. Nothing stays in memory but names.
-func (h *Host) readApplication(args []string) (_ *application, err error) {
+// COPY. Outputs are left out: else the second build would not be the first one. Nothing
+// stays in memory but names.
+func (h *Host) readApplication(args, outputs []string) (_ *application, err error) {
 	a := &application{}
 	defer func() {
 		if err != nil {
@@ -86,6 +87,7 @@ func (h *Host) readApplication(args []string) (_ *application, err error) {
 		if err != nil {
 			return nil, err
 		}
+		s.outputs = outputs
 		a.roots = append(a.roots, s.root)
 		if at := s.at("."); at != "" {
 			a.places = append(a.places, at)
@@ -110,11 +112,14 @@ type appSource struct {
 	arg    appArg
 	root   *os.Root
 	file   string // the one file that is meant, "" for the whole folder
+	real   string // the folder
 	ignore *ignoreRules
-	list   []*files.File // at their final paths
-	links  []string      // names in root
-	bytes  int64
-	buffer []byte
+	// outputs are absolute paths that this run writes.
+	outputs []string
+	list    []*files.File // at their final paths
+	links   []string      // names in root
+	bytes   int64
+	buffer  []byte
 }
 
 func openAppSource(arg appArg) (*appSource, error) {
@@ -140,6 +145,12 @@ func openAppSource(arg appArg) (*appSource, error) {
 	}
 	if s.ignore, err = readIgnoreRules(real, s.file != ""); err != nil {
 		return nil, err
+	}
+	if s.real, err = filepath.Abs(dir); err == nil {
+		s.real, err = filepath.EvalSymlinks(s.real)
+	}
+	if err != nil {
+		return nil, usagef("", "--app %s: %v", arg.from, pathCause(err))
 	}
 	if s.root, err = os.OpenRoot(dir); err != nil {
 		return nil, usagef("", "--app %s: %v", arg.from, pathCause(err))
@@ -175,6 +186,9 @@ func (s *appSource) read() error {
 		}
 		for _, e := range entries {
 			name := path.Join(d.name, e.Name())
+			if slices.Contains(s.outputs, filepath.Join(s.real, filepath.FromSlash(name))) {
+				continue
+			}
 			ignored, state, err := s.ignore.match(name, d.state)
 			if err != nil {
 				return s.fail(name, err)
@@ -385,3 +399,37 @@ func (r *diskReader) sum() string { return hex.EncodeToString(r.hash.Sum(nil)) }
 
 // Close implements io.Closer.
 func (r *diskReader) Close() error { return r.file.Close() }
+
+// outputs are the local paths that a build writes, absolute and without links.
+func (h *Host) outputs(o BuildOptions) []string {
+	var out []string
+	dests := o.Publish.To
+	if len(dests) == 0 {
+		dests = []string{defaultDestination(o.From)}
+	}
+	for _, d := range dests {
+		scheme, rest, ok := strings.Cut(d, ":")
+		if !ok || !isFolderScheme(scheme) {
+			continue
+		}
+		if i := strings.LastIndex(rest, ":"); i > strings.LastIndex(rest, "/") {
+			rest = rest[:i]
+		}
+		out = append(out, rest)
+	}
+	out = append(out, o.Pins.Lock, o.ImageRefs, o.MetadataFile, h.Cache.Path())
+	for i, p := range out {
+		if p == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(p); err == nil {
+			p = abs
+		}
+		// The path itself need not be there yet.
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(p)); err == nil {
+			p = filepath.Join(dir, filepath.Base(p))
+		}
+		out[i] = p
+	}
+	return out
+}

@@ -95,12 +95,12 @@ func TestIgnoreRules(t *testing.T) {
 func TestBadIgnoreFile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a", ignoreFile+"/")
-	if _, err := (&Host{Teller: quiet{}}).readApplication([]string{dir}); err == nil {
+	if _, err := (&Host{Teller: quiet{}}).readApplication([]string{dir}, nil); err == nil {
 		t.Error("a folder is read as .dockerignore")
 	}
 	os.Remove(filepath.Join(dir, ignoreFile))
 	os.WriteFile(filepath.Join(dir, ignoreFile), []byte("[a-"), 0o644)
-	if _, err := (&Host{Teller: quiet{}}).readApplication([]string{dir}); KindOf(err) != Usage {
+	if _, err := (&Host{Teller: quiet{}}).readApplication([]string{dir}, nil); KindOf(err) != Usage {
 		t.Errorf("a bad pattern gives %v", err)
 	}
 }
@@ -117,7 +117,7 @@ func readApp(t *testing.T, args ...string) *application {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := (&Host{Cache: c, Teller: quiet{}}).readApplication(args)
+	a, err := (&Host{Cache: c, Teller: quiet{}}).readApplication(args, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func BenchmarkReadApplication(b *testing.B) {
 	b.SetBytes(200 * 100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		a, err := h.readApplication([]string{dir})
+		a, err := h.readApplication([]string{dir}, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

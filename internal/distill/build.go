@@ -191,7 +191,7 @@ func (h *Host) readInputs(ctx context.Context, o BuildOptions) (*inputs, error) 
 	if in.hints, err = readHints(o.Image.Hints); err != nil {
 		return nil, err
 	}
-	if in.app, err = h.readApplication(o.Image.App); err != nil {
+	if in.app, err = h.readApplication(o.Image.App, h.outputs(o)); err != nil {
 		return nil, err
 	}
 	if in.from, err = image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline)); err != nil {

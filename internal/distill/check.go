@@ -169,7 +169,7 @@ func checkFolderOf(dest string) error {
 		}
 		return usagef("", "%s: %v", dest, pathCause(err))
 	}
-	probe, err := os.MkdirTemp(dir, ".distill-tmp-")
+	probe, err := os.MkdirTemp(dir, temporary)
 	if err != nil {
 		return unsupportedf("", "%s: %s can't be written: %v", dest, dir, pathCause(err))
 	}

@@ -26,6 +26,7 @@ const maxIgnoreFile = 1 << 20
 // .dockerignore.
 var neverShipped = []string{
 	"**/.git", "**/.hg", "**/.svn", "**/.bzr", "**/.jj", "**/_darcs", "**/CVS", "**/__pycache__", ignoreFile,
+	"**/" + temporary + "*",
 }
 
 // ignoreRules are the patterns of a .dockerignore, relative to the folder that it

@@ -15,9 +15,13 @@ func WriteFile(name string, text []byte) error {
 	return finishSibling(f, name, text)
 }
 
+// temporary begins the names of files and folders that are not finished, here and
+// where images are written.
+const temporary = ".distill-tmp-"
+
 // createSibling opens a temporary file beside the one called name.
 func createSibling(name string) (*os.File, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	tmp, err := os.CreateTemp(filepath.Dir(name), temporary+filepath.Base(name)+".*")
 	if err != nil {
 		return nil, unsupportedf("", "%s can't be written: %v", name, pathCause(err))
 	}
