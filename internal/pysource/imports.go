@@ -104,12 +104,13 @@ func (s *scanner) fromStatement() {
 		return
 	}
 	s.pos += len("import")
-	s.add(Import{Module: module, Names: s.names()})
+	s.add(Import{Module: module, Names: s.names(module == ".")})
 	s.expression(false)
 }
 
-// names reads the names of a from statement, in brackets or not.
-func (s *scanner) names() []string {
+// names reads the names of a from statement, in brackets or not. A name that a package takes
+// from itself is not defined by that.
+func (s *scanner) names(own bool) []string {
 	var out []string
 	s.blank()
 	inside := s.pos < len(s.src) && s.src[s.pos] == '('
@@ -130,14 +131,17 @@ func (s *scanner) names() []string {
 		s.pos += len(w)
 		out = append(out, string(w))
 		s.gap(inside)
-		if string(s.word()) == "as" {
+		renamed := string(s.word()) == "as"
+		if renamed {
 			s.pos += len("as")
 			s.gap(inside)
 			w = s.word()
 			s.pos += len(w)
 			s.gap(inside)
 		}
-		s.bind(w)
+		if !own || renamed {
+			s.bind(w)
+		}
 		if s.pos >= len(s.src) || s.src[s.pos] != ',' {
 			break
 		}

@@ -94,6 +94,7 @@ func TestScanPackageTellsNames(t *testing.T) {
 		dynamic    bool
 	}{
 		{"import os.path, x as y\nfrom .a import b, c as d\n", "b d os y", false},
+		{"from . import a, b as c\n", "c", false},
 		{"A = 1\nB: int = 2\nC, D = E = f(g=1)\nF += 1\nif x == 3:\n    H = 1\n", "A B C D E F H", false},
 		{"def f():\n    a = 1\n    global g\n    g = 2\nclass K:\n    m = 1\n", "K f g", false},
 		{"for i, j in x: pass\nwith open(f) as (k, l): pass\ntype T = int\n", "T i j k l", false},
