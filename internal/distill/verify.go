@@ -81,7 +81,7 @@ func Verify(ctx context.Context, h *Host, o VerifyOptions) (*VerifyResult, error
 	}
 	res.Packages = len(packages)
 	if o.Run != nil {
-		runs, more, err := h.runImages(ctx, all, *o.Run)
+		runs, more, err := h.runImages(ctx, all, o.Without, *o.Run)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/r-seed-1713b764/distill/internal/audit"
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/sandbox"
 )
@@ -57,8 +58,9 @@ const (
 	codeSmoke  = "smoke-failed"
 )
 
-// runImages runs each platform of an image, one after the other.
-func (h *Host) runImages(ctx context.Context, all []*opened, opts RunOptions) ([]RunResult, [][]audit.Finding, error) {
+// runImages runs each platform of an image, one after the other, as if the paths of
+// without were not there.
+func (h *Host) runImages(ctx context.Context, all []*opened, without []string, opts RunOptions) ([]RunResult, [][]audit.Finding, error) {
 	for _, file := range opts.Smoke {
 		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 			return nil, nil, usagef("", "--smoke %s is no file", file)
@@ -71,7 +73,7 @@ func (h *Host) runImages(ctx context.Context, all []*opened, opts RunOptions) ([
 	var results []RunResult
 	var findings [][]audit.Finding
 	for _, o := range all {
-		r := &runner{host: h, engine: engine, opened: o, options: opts}
+		r := &runner{host: h, engine: engine, opened: o, without: without, options: opts}
 		if err := r.run(ctx); err != nil {
 			return nil, nil, sandboxFailure(err)
 		}
@@ -100,6 +102,7 @@ type runner struct {
 	host     *Host
 	engine   sandbox.Engine
 	opened   *opened
+	without  []string
 	options  RunOptions
 	root     string
 	command  sandbox.Command // as the image's configuration says, without arguments
@@ -114,7 +117,13 @@ func (r *runner) run(ctx context.Context) error {
 		r.complain(codeImport, nil, "", "there is no Python to run", "build on a base image that has one")
 		return nil
 	}
-	root, remove, err := r.host.unpack(ctx, r.opened, env.Files, r.engine)
+	set := env.Files.Filter(func(f *files.File) bool {
+		return !slices.ContainsFunc(r.without, func(w string) bool {
+			w = files.Clean(w)
+			return f.Path == w || strings.HasPrefix(f.Path, w+"/")
+		})
+	})
+	root, remove, err := r.host.unpack(ctx, r.opened, set, r.engine)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func TestRunTellsBrokenModules(t *testing.T) {
 	os.WriteFile(good, []byte("import acme_good, os\nassert os.getcwd() == '/' and os.environ['PATH'] and 'TOKEN' not in os.environ"), 0o600)
 	os.WriteFile(bad, []byte("print('first words')\nraise RuntimeError('last words')"), 0o600)
 	t.Setenv("TOKEN", "secret")
-	runs, found, err := h.runImages(t.Context(), []*opened{o}, RunOptions{Smoke: []string{good, bad}, Engine: os.Getenv("DISTILL_ENGINE")})
+	runs, found, err := h.runImages(t.Context(), []*opened{o}, nil, RunOptions{Smoke: []string{good, bad}, Engine: os.Getenv("DISTILL_ENGINE")})
 	if err != nil {
 		t.Fatal(err)
 	}
