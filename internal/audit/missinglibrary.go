@@ -24,8 +24,8 @@ func checkLibraries(v *verifier) []Finding {
 	var out []Finding
 	for _, o := range v.objects() {
 		for _, d := range o.Needs {
-			if !d.IsMissing() || d.Provider != "" {
-				continue
+			if !d.IsMissing() || d.Provider != "" && v.owner[d.Provider] == v.owner[o.Real] {
+				continue // a package may load its own libraries before they are needed
 			}
 			message := fmt.Sprintf("needs %s, which the loader does not find", d.Name)
 			if d.Problem != "" {
@@ -33,6 +33,10 @@ func checkLibraries(v *verifier) []Finding {
 			}
 			x := v.finding(o.Real, message, "install the library in the development image, or take a base that has it")
 			x.Severity = v.weight(o)
+			if d.Provider != "" {
+				x.Message += fmt.Sprintf(" unless /%s was loaded before", d.Provider)
+				x.Severity = Medium
+			}
 			out = append(out, x)
 		}
 	}
