@@ -35,7 +35,8 @@ func (f *Facts) Encode() []byte {
 	if f.Grafts {
 		flags |= factGrafts
 	}
-	p := []byte{flags}
+	const usual = 512 // bytes
+	p := append(make([]byte, 0, usual), flags)
 	p = binary.AppendUvarint(p, uint64(len(f.Imports)))
 	for _, i := range f.Imports {
 		p = append(p, i.flags())

@@ -194,8 +194,11 @@ func (s *scanner) distinctImports() []Import {
 		optional, deferred, fallback bool
 		try                          int
 	}
+	if len(s.imports) == 0 {
+		return nil
+	}
 	var index map[key]int
-	var out []Import
+	out := make([]Import, 0, len(s.imports))
 	const few = 12 // below it, looking at each is faster than a map
 	for _, f := range s.imports {
 		i := f.Import

@@ -14,7 +14,7 @@ func Scan(src []byte) *Facts { return scan(src, false) }
 func ScanPackage(src []byte) *Facts { return scan(src, true) }
 
 func scan(src []byte, binds bool) *Facts {
-	s := scanner{src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")), binds: binds}
+	s := scanner{src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")), binds: binds, blocks: make([]block, 0, 12), imports: make([]found, 0, 24)}
 	s.file()
 	f := &Facts{Imports: s.distinctImports(), Loads: s.distinctLoads()}
 	if binds {
