@@ -84,8 +84,13 @@ func (c *importCheck) add(m *modules.Module, n *modules.Need) {
 }
 
 // unresolved makes a finding of a missing module. It is an error if the module that
-// wants it is imported with its distribution, or if the missing part belongs to the
-// same package; what a plug-in for another package lacks is a note.
+// wants it is imported with its distribution or with the application, and what is missing
+// belongs to the application, the standard library or a package that is there. A package
+// that nothing requires is a warning: the module would fail, but whoever installs the
+// same requirements has the same (matplotlib_inline without matplotlib).
+// Other modules may lack parts of their own package, too: packages ship modules for
+// other systems, or for back ends that were not built. What a plug-in for another
+// package lacks is a note.
 func (c *importCheck) unresolved(m *modules.Module, n *modules.Need) (x Finding, top string) {
 	top, _, _ = strings.Cut(n.Name, ".")
 	own, _, _ := strings.Cut(m.Name, ".")
@@ -103,13 +108,22 @@ func (c *importCheck) unresolved(m *modules.Module, n *modules.Need) (x Finding,
 		x.Fix = fmt.Sprintf("require the package that has %s", top)
 	}
 	switch {
+	case c.reached[m.File] != nil && (there != nil || modules.IsStdlib(top) || c.isApp(m.File)):
 	case c.reached[m.File] != nil:
-	case isSide(m.File), there == nil:
+		x.Severity = Medium
+	case c.scripted[m.File]:
+		x.Severity = Medium
+	case isSide(m.File), c.guarded[m.File], there == nil, top == own:
 		x.Severity = Low
-	case top != own, c.guarded[m.File]:
+	default:
 		x.Severity = Medium
 	}
 	return x, top
+}
+
+// isApp tells whether a file is of the application.
+func (v *verifier) isApp(file string) bool {
+	return slices.ContainsFunc(v.o.Roots, func(root string) bool { return strings.HasPrefix(file, root+"/") })
 }
 
 // grouped makes one finding of each group.

@@ -121,17 +121,21 @@ type verifier struct {
 	tree    *modules.Tree                    // nil without Python
 	roots   []string                         // modules that are imported from outside
 	reached map[string]*modules.Module       // what those import, by file
-	scope   []*modules.Module                // all modules of distributions and applications
-	closure *elfdeps.Closure                 // of scope's native code, nil without a loader
-	elf     []string                         // files that closure starts from
-	needed  map[string]bool                  // files of the closure that must load
-	loose   *elfdeps.Closure                 // of native code that none of these needs
-	loader  *elfdeps.Loader
-	guarded map[string]bool // modules that are only imported where they may fail
+	entries []string                         // modules that only console scripts import
+	// scripted are the files of modules that a console script imports: one that can't
+	// be started harms nobody who does not call it (jupyter-labhub without jupyterhub).
+	scripted map[string]bool
+	guarded  map[string]bool   // modules that are only imported where they may fail
+	scope    []*modules.Module // all modules of distributions and applications
+	closure  *elfdeps.Closure  // of scope's native code, nil without a loader
+	elf      []string          // files that closure starts from
+	needed   map[string]bool   // files of the closure that must load
+	loose    *elfdeps.Closure  // of native code that none of these needs
+	loader   *elfdeps.Loader
 }
 
 func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
-	v := &verifier{env: env, o: o, owner: map[string]*inspect.Distribution{}, reached: map[string]*modules.Module{}, guarded: map[string]bool{}}
+	v := &verifier{env: env, o: o, owner: map[string]*inspect.Distribution{}, reached: map[string]*modules.Module{}, scripted: map[string]bool{}, guarded: map[string]bool{}}
 	for _, d := range env.Distributions {
 		for _, p := range d.Files {
 			if v.owner[p] == nil {
@@ -157,6 +161,9 @@ func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
 		if m.File != "" {
 			v.reached[m.File] = m
 		}
+	}
+	for _, m := range v.tree.Reach(v.entries) {
+		v.scripted[m.File] = true
 	}
 	v.findGuarded()
 	v.findNative()

@@ -39,8 +39,8 @@ func (v *verifier) findScope() {
 }
 
 // findRoots lists the modules that are imported from outside: the top-level ones of each
-// distribution, below namespaces if need be, the objects of entry points, and all
-// of an application.
+// distribution, below namespaces if need be, and all of an application; and, apart from
+// these, those that console scripts start.
 func (v *verifier) findRoots() {
 	seen := map[string]bool{}
 	add := func(name string) {
@@ -58,7 +58,7 @@ func (v *verifier) findRoots() {
 		}
 		for _, e := range v.scripts(d) {
 			if e.Module != "" {
-				add(e.Module)
+				v.entries = append(v.entries, e.Module)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/elfdeps"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
@@ -38,12 +39,20 @@ func checkMachine(v *verifier) []Finding {
 		py := v.env.Python
 		x := v.finding(m.File, fmt.Sprintf("is made for %s, the interpreter for %s", machine(i), machineOf(py.Arch, py.Libc.Family)),
 			"take the package for this platform")
-		if v.guarded[m.File] || isSide(m.File) {
+		switch { // a bare .so may be data that has the form of a module's name (debugpy's attach_linux_x86.so)
+		case v.reached[m.File] == nil && !v.isNamedForPython(m.File):
+			x.Severity = Low
+		case v.guarded[m.File] || isSide(m.File):
 			x.Severity = Medium
 		}
 		out = append(out, x)
 	}
 	return out
+}
+
+// isNamedForPython tells whether a file's name says that it is an extension module.
+func (v *verifier) isNamedForPython(file string) bool {
+	return strings.HasSuffix(file, ".abi3.so") || v.env.Python.ExtSuffix != "" && strings.HasSuffix(file, v.env.Python.ExtSuffix)
 }
 
 func machine(i *elfdeps.Info) string { return machineOf(i.Arch(), i.Libc()) }

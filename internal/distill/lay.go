@@ -80,6 +80,7 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 	if err == nil && !o.NoVerify {
 		h.Teller.Step(name, "verifying")
 		err = h.verifyPlan(planned{
+			dev:      dev.env,
 			platform: name, base: base.image.Files, plan: p, env: slices.Concat(base.image.Config.Config.Env, o.Env),
 			dirs: append(slices.Clone(in.app.places), workdir(base, o)), settled: r.asked.overridden(),
 		})

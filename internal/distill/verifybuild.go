@@ -17,6 +17,7 @@ import (
 type planned struct {
 	platform string
 	base     files.Set
+	dev      *inspect.Environment // nil if it is not at hand
 	plan     *plan.Plan
 	env      []string      // of the configuration
 	dirs     []string      // that may hold an application
@@ -34,17 +35,26 @@ func (h *Host) verifyPlan(p planned) error {
 	found := audit.Verify(env, audit.VerifyOptions{
 		Inherited: inherited(p.base, tree), Overridden: p.settled, Roots: appRoots(env, p.dirs...),
 	})
+	old := p.oldFaults(found)
 	var lines []string
+	doubts := 0
 	for i := range found {
 		x := &found[i]
 		switch {
+		case old[faultOf(x)] && x.Severity.AtLeast(audit.High):
+			h.Teller.Warn(fmt.Sprintf("%s: as in the development image: %s", p.platform, x.Sentence()))
 		case x.Severity.AtLeast(audit.High):
 			lines = append(lines, fmt.Sprintf("  %s: %s: %s", x.Place.File, x.Code, x.Sentence()))
-		case x.Severity == audit.Medium && h.Log != nil: // -v
+		case x.Severity == audit.Medium && h.Log == nil:
+			doubts++
+		case x.Severity == audit.Medium: // -v
 			h.Log(fmt.Sprintf("%s: %s: %s: %s", p.platform, x.Place.File, x.Code, x.Sentence()))
 		}
 	}
 	if len(lines) == 0 {
+		if doubts > 0 {
+			h.Teller.Warn(fmt.Sprintf("%s: parts that are rarely used may not work: %d (-v lists them)", p.platform, doubts))
+		}
 		return nil
 	}
 	n := len(lines)
@@ -60,6 +70,24 @@ func (h *Host) verifyPlan(p planned) error {
 		Kind: Damaged, Text: fmt.Sprintf("the image for %s would not work, %s:\n%s", p.platform, text, strings.Join(lines, "\n")),
 		Hint: []string{"--no-verify makes it all the same"},
 	}
+}
+
+// fault is a finding as it would be in another image.
+type fault struct{ code, file, message string }
+
+func faultOf(x *audit.Finding) fault { return fault{x.Code, x.Place.File, x.Message} }
+
+// oldFaults are those which the development image has as well: what did not work there
+// nobody uses, and it is not for this run to refuse it.
+func (p *planned) oldFaults(found []audit.Finding) map[fault]bool {
+	if p.dev == nil || !slices.ContainsFunc(found, func(x audit.Finding) bool { return x.Severity.AtLeast(audit.High) }) {
+		return nil
+	}
+	old := map[fault]bool{}
+	for _, x := range audit.Verify(p.dev, audit.VerifyOptions{}) {
+		old[faultOf(&x)] = true
+	}
+	return old
 }
 
 // tree is the base with the new layers on top.

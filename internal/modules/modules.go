@@ -101,6 +101,17 @@ func New(set files.Set, o Options) *Tree {
 	return t
 }
 
+// hasDistutilsHack tells whether setuptools brings its own distutils, which stands in
+// for that of the standard library since setuptools 60.
+func (t *Tree) hasDistutilsHack() bool {
+	hack, _ := t.Find("_distutils_hack")
+	if hack == nil {
+		return false
+	}
+	own, _ := t.Find("setuptools._distutils")
+	return own != nil
+}
+
 // maxName bounds dotted names; the longest seen have some 100 bytes.
 const maxName = 4096
 
@@ -109,6 +120,9 @@ const maxName = 4096
 func (t *Tree) Find(name string) (m *Module, known bool) {
 	if len(name) > maxName {
 		return nil, true
+	}
+	if top, _, _ := strings.Cut(name, "."); top == "distutils" && t.hasDistutilsHack() {
+		return t.Find("setuptools._" + name)
 	}
 	parent, last := "", name
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
