@@ -52,7 +52,6 @@ not ELF
 type sample struct {
 	content map[string][]byte
 	links   map[string]string
-	dists   []string
 	section map[string]string
 }
 

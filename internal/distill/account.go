@@ -174,7 +174,8 @@ func (a *accounts) add(line, first string) {
 	case len(text) > 0 && text[len(text)-1] != '\n':
 		text = append(text, '\n')
 	}
-	a.text, a.added = append(text, line+"\n"...), true
+	text = append(text, line+"\n"...)
+	a.text, a.added = text, true
 }
 
 func (a *accounts) changed() []*files.File {

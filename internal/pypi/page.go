@@ -156,8 +156,8 @@ func (c *Client) cached(ctx context.Context, key string, at *url.URL, convert co
 	}
 	var page *flatPage
 	if known && !last.absent {
-		if page, known = c.openPage(key); known && page.sum != last.page {
-			page, known = nil, false
+		if stored, ok := c.openPage(key); ok && stored.sum == last.page {
+			page = stored
 		}
 	}
 	if page != nil && last.isFresh(now) {
