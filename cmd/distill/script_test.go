@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"image":     cmdImage,
 			"installed": cmdInstalled,
 			"look":      cmdLook,
+			"serve":     cmdServe,
 			"wheel":     cmdWheel,
 			"sdist":     cmdSdist,
 		},

@@ -43,6 +43,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.warnSecrets(r.Resolution)
 	p.carry(lock)
 	if err := p.checkFiles(lock); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/pylock"
 	"github.com/r-seed-1713b764/distill/internal/pypi"
+	"github.com/r-seed-1713b764/distill/internal/python"
 	"github.com/r-seed-1713b764/distill/internal/resolve"
 )
 
@@ -31,6 +33,28 @@ func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pyloc
 		}
 	}
 	return pylock.From(r.Resolution, m)
+}
+
+// warnSecrets tells of the files whose URL in the lock lacks a part of its query.
+func (h *Host) warnSecrets(r *resolve.Resolution) {
+	var names []string
+	for _, p := range r.Picks {
+		for _, a := range p.Files {
+			_, query, _ := strings.Cut(a.URL, "?")
+			_, shown, _ := strings.Cut(python.ShowURL(a.URL), "?")
+			if query != shown {
+				names = append(names, a.File)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	text := names[0]
+	if len(names) > 1 {
+		text = fmt.Sprintf("%s (and %d more)", text, len(names)-1)
+	}
+	h.Teller.Warn(text + ": what looks like a secret in the query of its URL is left out of the lock; others who install from it have to log in another way")
 }
 
 // lockReference is the name of an image as others can use it: of a folder only

@@ -201,7 +201,7 @@ func (s *source) places() string {
 	}
 	var out []string
 	for _, u := range s.client.Indexes {
-		out = append(out, transport.RedactText(u))
+		out = append(out, python.ShowURL(u))
 	}
 	return strings.Join(out, ", ")
 }
@@ -316,7 +316,7 @@ func (s *source) direct(name python.Name, reference string) (*resolve.Project, e
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, usagef("", "%s @ %s: this is no URL", name, transport.RedactText(raw))
+		return nil, usagef("", "%s @ %s: this is no URL", name, python.ShowURL(raw))
 	}
 	f := pypi.File{Name: path.Base(u.Path), Hashes: fragmentHashes(u.Fragment)}
 	u.Fragment = ""
@@ -328,12 +328,12 @@ func (s *source) direct(name python.Name, reference string) (*resolve.Project, e
 	if strings.HasSuffix(f.Name, ".whl") {
 		w, err := python.ParseWheelName(f.Name)
 		if err != nil || w.Name != name {
-			return nil, usagef("", "%s @ %s: the file is not a wheel of %s", name, transport.RedactText(raw), name)
+			return nil, usagef("", "%s @ %s: the file is not a wheel of %s", name, python.ShowURL(raw), name)
 		}
 		v = w.Version
 	} else if v, err = python.ParseSdistName(f.Name, name); err != nil {
 		return nil, usagef("name a wheel, or a source archive called NAME-VERSION.tar.gz",
-			"%s @ %s: the version can't be told from the file's name", name, transport.RedactText(raw))
+			"%s @ %s: the version can't be told from the file's name", name, python.ShowURL(raw))
 	}
 	one := shelved{[]python.Version{v}, func(int) []*resolve.Artifact { return s.artifacts([]pypi.File{f}) }}
 	return joined(one, nil, ""), nil

@@ -3,6 +3,8 @@ package inspect
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
 // distInfo reads a .dist-info folder (PEP 376, 427, 610, 627). One without
@@ -40,7 +42,7 @@ func (s *scan) directURL(d *Distribution, b []byte) {
 	if len(b) == 0 || json.Unmarshal(b, &u) != nil {
 		return
 	}
-	d.DirectURL = withoutCredentials(u.URL)
+	d.DirectURL = python.ShowURL(u.URL)
 	if u.Dir.Editable {
 		d.Kind = Develop
 		d.Editable = strings.Trim(strings.TrimPrefix(u.URL, "file://"), "/")
@@ -48,20 +50,4 @@ func (s *scan) directURL(d *Distribution, b []byte) {
 			d.Editable = d.Location
 		}
 	}
-}
-
-// withoutCredentials takes "user:password@" out of a URL.
-func withoutCredentials(u string) string {
-	scheme, rest, ok := strings.Cut(u, "://")
-	if !ok {
-		return u
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
-		rest = rest[at+1:]
-	}
-	return scheme + "://" + rest
 }

@@ -109,7 +109,7 @@ type converter struct {
 // packages returns the entries of a pick: one, or for direct references one for
 // each URL.
 func (c *converter) packages(pick *resolve.Pick) ([]*Package, error) {
-	p := &Package{Name: pick.Name, Version: &pick.Version, Index: withoutUser(pick.Index), Dependencies: c.dependencies(pick)}
+	p := &Package{Name: pick.Name, Version: &pick.Version, Index: python.ShowURL(pick.Index), Dependencies: c.dependencies(pick)}
 	var on []int
 	for _, placed := range pick.On {
 		on = append(on, placed.Target)
@@ -177,7 +177,7 @@ func (c *converter) archives(pick *resolve.Pick, p *Package) ([]*Package, error)
 }
 
 func (c *converter) file(a *resolve.Artifact) (File, error) {
-	f := File{Name: a.File, URL: withoutUser(a.URL), Size: a.Size, Uploaded: a.Uploaded, Hashes: make(map[string]string)}
+	f := File{Name: a.File, URL: python.ShowURL(a.URL), Size: a.Size, Uploaded: a.Uploaded, Hashes: make(map[string]string)}
 	for _, s := range secure {
 		if h := a.Hashes[s]; h != "" {
 			f.Hashes[s] = strings.ToLower(h)
@@ -193,17 +193,6 @@ func (c *converter) file(a *resolve.Artifact) (File, error) {
 		f.URL, f.Path = "", a.URL
 	}
 	return f, nil
-}
-
-// withoutUser removes credentials from a URL; those who made it have done so
-// already, but a lock is the last place where they may show up.
-func withoutUser(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return text
-	}
-	u.User = nil
-	return u.String()
 }
 
 // dependencies names the entries that a pick wants. What exists in the image

@@ -47,7 +47,7 @@ type Dependency struct {
 // File is a wheel or an archive.
 type File struct {
 	Name     string // file name, the last part of URL or Path if not given
-	URL      string // without credentials
+	URL      string // as [python.ShowURL] leaves it
 	Path     string // relative to the lock file, if there is no URL
 	Size     int64  // 0 if unknown
 	Uploaded time.Time

@@ -445,6 +445,11 @@ func (r *reader) origin(t table) Origin {
 		o.Extras = append(o.Extras, python.Name(x))
 	}
 	slices.Sort(o.Extras)
+	for _, list := range [][]string{o.WantedBy, o.Passed} {
+		for i := range list {
+			list[i] = python.ShowText(list[i]) // earlier locks may have secrets there
+		}
+	}
 	return o
 }
 

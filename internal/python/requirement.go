@@ -168,7 +168,8 @@ func (p *parser) specifierTrail(c *Specifier, start int) error {
 	return nil
 }
 
-// String returns the requirement in normal form, without place and hashes.
+// String returns the requirement in normal form, without place and hashes, and as
+// it may be shown: its URL is that of [ShowURL].
 func (r Requirement) String() string {
 	var b strings.Builder
 	b.WriteString(string(r.Name))
@@ -184,7 +185,7 @@ func (r Requirement) String() string {
 	}
 	b.WriteString(r.Specifiers.String())
 	if r.URL != "" {
-		b.WriteString(" @ " + r.URL)
+		b.WriteString(" @ " + ShowURL(r.URL))
 		if r.Marker != nil {
 			b.WriteByte(' ')
 		}

@@ -47,31 +47,9 @@ type RequirementsError struct {
 	Err    error  // the cause, part of Reason already; may be nil
 }
 
-// Error begins with the place. Credentials in URLs are left out.
+// Error begins with the place. Secrets in URLs are left out.
 func (e *RequirementsError) Error() string {
-	return hideCredentials(e.Pos.String() + ": " + e.Reason)
-}
-
-// hideCredentials replaces what stands between "://" and "@" in URLs.
-func hideCredentials(text string) string {
-	var b strings.Builder
-	for {
-		before, after, ok := strings.Cut(text, "://")
-		b.WriteString(before)
-		if !ok {
-			return b.String()
-		}
-		b.WriteString("://")
-		end := strings.IndexAny(after, "/?# \t\"'")
-		if end < 0 {
-			end = len(after)
-		}
-		if at := strings.LastIndexByte(after[:end], '@'); at >= 0 {
-			b.WriteString("***")
-			after = after[at:]
-		}
-		text = after
-	}
+	return ShowText(e.Pos.String() + ": " + e.Reason)
 }
 
 // Unwrap returns the cause.
@@ -192,7 +170,7 @@ func (r *requirementsReader) requirement(text string, options []lineOption, cons
 	if err != nil {
 		return err
 	}
-	req.Pos = pos
+	req.Pos = Pos{File: ShowURL(pos.File), Line: pos.Line}
 	for _, o := range options {
 		if err := r.requirementOption(&req, o, pos); err != nil {
 			return err
@@ -212,7 +190,7 @@ func (r *requirementsReader) requirement(text string, options []lineOption, cons
 
 // warn notes what has no effect.
 func (r *requirementsReader) warn(pos Pos, format string, args ...any) {
-	r.out.Warnings = append(r.out.Warnings, pos.String()+": "+hideCredentials(fmt.Sprintf(format, args...)))
+	r.out.Warnings = append(r.out.Warnings, pos.String()+": "+ShowText(fmt.Sprintf(format, args...)))
 }
 
 // join returns name as seen from the file that names it.

@@ -115,7 +115,7 @@ func TestRequirementsErrorsHideCredentialsAndKeepTheCause(t *testing.T) {
 		return []byte("-r https://user:pass@word@example.org/a@b.txt"), nil
 	}
 	_, err := ParseRequirements("a", refuse, nil)
-	want := "a:1: https://***@example.org/a@b.txt: https://***@example.org/a@b.txt: permission denied"
+	want := "a:1: https://example.org/a@b.txt: https://example.org/a@b.txt: permission denied"
 	if err == nil || err.Error() != want || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got error %v, want %s", err, want)
 	}

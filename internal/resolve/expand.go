@@ -244,7 +244,7 @@ func (s *solver) misplaced(b *pkg, d dep) string {
 	place := s.fetch.places[b.name]
 	for _, t := range d.on.targets() {
 		if place == nil || place.urls[t] != d.req.URL {
-			return fmt.Sprintf("it asks for %s from %s, which only a requirements file may do", b.name, d.req.URL)
+			return fmt.Sprintf("it asks for %s from %s, which only a requirements file may do", b.name, python.ShowURL(d.req.URL))
 		}
 	}
 	return ""

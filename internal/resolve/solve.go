@@ -62,7 +62,7 @@ func (f *fetcher) place() error {
 				}
 				if p.urls[t] != "" && p.urls[t] != r.URL {
 					return &NoSolution{
-						Story:   fmt.Sprintf("%s: %s is wanted from %s, but also from %s", origin(r), r.Name, r.URL, p.urls[t]),
+						Story:   fmt.Sprintf("%s: %s is wanted from %s, but also from %s", origin(r), r.Name, python.ShowURL(r.URL), python.ShowURL(p.urls[t])),
 						Targets: []string{f.req.Targets[t].Name},
 					}
 				}
@@ -105,12 +105,13 @@ func (s *search) run() (*Resolution, error) {
 func (s *search) newSetup() *setup {
 	return &setup{
 		wide: s.wide, outgrown: s.outgrown,
-		partial: make(map[python.Name]bool), groups: make(map[python.Name][]mask),
+		partial: make(map[python.Name]bool), groups: make(map[python.Name][]mask), guarded: make(map[python.Name]guardKind),
 	}
 }
 
 // solve runs solvers on one setup until its shape is known.
 func (s *search) solve(set *setup) (*solver, *clause, error) {
+	var before attempt // the last proof, from a search that heeded less
 	for round := 0; ; round++ {
 		if round == maxPartial {
 			set.allPartial = true
@@ -122,11 +123,15 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 			s.stats.Restarts++
 			continue
 		}
+		var end *Exhausted
+		if errors.As(err, &end) && end.Steps == exactSteps && before.dead != nil {
+			return before.solver, before.dead, nil
+		}
 		if err != nil || dead == nil {
 			return sv, nil, err
 		}
-		if sv.inexact && !set.exact && len(sv.order) <= maxExact {
-			set.exact = true
+		if sv.inexact && len(sv.order) <= mostSpeakers && s.heed(set, sv, dead) {
+			before = attempt{sv, dead}
 			continue
 		}
 		if s.admitOutgrown(dead) {
@@ -139,11 +144,6 @@ func (s *search) solve(set *setup) (*solver, *clause, error) {
 // maxPartial is the number of times that a search starts over since some package
 // is wanted on some targets only, before all are treated as if they were.
 const maxPartial = 6
-
-// maxExact is the number of packages up to which every way is tried in which one
-// could admit a pre-release or yanked version of another. With more of them that
-// takes too long; pip never does it.
-const maxExact = 20
 
 // admitOutgrown admits, of the packages that a proof says are unusable, what is
 // only taken if there is no other way: versions for older Pythons. It tells
