@@ -23,6 +23,7 @@ func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pyloc
 	if err != nil {
 		return nil, err
 	}
+	nameIndexes(r.Resolution)
 	m := pylock.Meta{CreatedBy: "distill", Options: lockOptions(r.choice), SHA256: digests}
 	for _, i := range []struct {
 		role string
@@ -33,6 +34,23 @@ func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pyloc
 		}
 	}
 	return pylock.From(r.Resolution, m)
+}
+
+// nameIndexes gives each pick the index that its files come from: of several that
+// know the project, that need not be the first.
+func nameIndexes(r *resolve.Resolution) {
+	for _, p := range r.Picks {
+		files := p.Files
+		for _, on := range p.On {
+			files = append([]*resolve.Artifact{on.Artifact}, files...)
+		}
+		for _, a := range files {
+			if f, ok := a.Ref.(pypi.File); ok && f.Index != "" && a.Kind != resolve.ImageFiles {
+				p.Index = f.Index
+				break
+			}
+		}
+	}
 }
 
 // warnSecrets tells of the files whose URL in the lock lacks a part of its query.
