@@ -174,27 +174,48 @@ func (s *solver) putOff(v *version, guarded []int32) {
 	}
 	cl := &clause{fact: &fact{kind: factGuarded, pkg: v.pkg, targets: s.present(v), admits: g}}
 	cl.terms = append(cl.terms, term{node: v.node, set: s.nodes[v.node].allowed.intersect(g)})
-	if s.setup.exact {
-		for _, a := range s.trail {
-			if a.cause == nil {
-				cl.terms = append(cl.terms, a.term)
-			}
-		}
-	} else {
-		s.inexact = true
-		for _, in := range v.incoming {
-			if in.fact.kind != factConstraint && s.active(v, in) {
-				for _, t := range in.terms {
-					if t.node != v.node && cl.find(t.node) < 0 {
-						cl.terms = append(cl.terms, term{node: t.node, set: s.nodes[t.node].allowed.intersect(t.set)})
-					}
+	for _, in := range v.incoming {
+		if in.fact.kind != factConstraint && s.active(v, in) {
+			for _, t := range in.terms {
+				if t.node != v.node && cl.find(t.node) < 0 {
+					cl.terms = append(cl.terms, term{node: t.node, set: s.nodes[t.node].allowed.intersect(t.set)})
 				}
 			}
 		}
 	}
+	if k := s.guardKinds(v.pkg, g, s.present(v)); s.setup.guarded[v.pkg.name]&k == k {
+		s.addSpeakers(cl, v)
+	} else {
+		s.inexact = true
+	}
 	s.add(cl)
 	s.enqueue(v.node)
 	s.undefer()
+}
+
+// addSpeakers adds to a clause about v what was decided of those who could admit
+// a version of v. If one of them waits itself, all its kin may have a part in that.
+func (s *solver) addSpeakers(cl *clause, v *version) {
+	parties := s.setup.speakers
+	for name := range s.setup.speakers {
+		if p := s.pkgs[name]; p != nil {
+			for _, w := range p.groups {
+				if n := &s.nodes[w.node]; w != v && n.required && n.chosen < 0 {
+					parties = s.setup.kin
+				}
+			}
+		}
+	}
+	for _, a := range s.trail {
+		if a.cause != nil || !parties[s.info[a.node].version.pkg.name] {
+			continue
+		}
+		if k := cl.find(a.node); k >= 0 {
+			cl.terms[k].set = a.set
+		} else {
+			cl.terms = append(cl.terms, a.term)
+		}
+	}
 }
 
 func (s *solver) undefer() {

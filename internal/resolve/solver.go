@@ -46,7 +46,11 @@ type setup struct {
 	groups     map[python.Name][]mask // packages split between targets
 	split      bool                   // all packages are split
 	outgrown   map[python.Name]bool   // versions for older Pythons are accepted
-	exact      bool                   // see solver.inexact
+	// guarded are packages of which pre-releases or yanked versions are left only,
+	// speakers those whose versions decide whether something admits them, kin all
+	// that have anything to do with either.
+	guarded       map[python.Name]guardKind
+	speakers, kin map[python.Name]bool
 }
 
 // errAgain makes the search start over with a changed setup.
@@ -175,6 +179,9 @@ func (s *solver) step(v *version) error {
 	limit := s.req.Options.MaxSteps
 	if limit <= 0 {
 		limit = defaultSteps
+	}
+	if len(s.setup.speakers) > 0 {
+		limit = min(limit, exactSteps)
 	}
 	if s.steps > limit {
 		return &Exhausted{Steps: limit, Name: v.pkg.name}
