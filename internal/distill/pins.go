@@ -31,7 +31,12 @@ type pins struct {
 	file string
 	lock *pylock.Lock
 	drop []python.Name
+	// all says that nothing of it is kept: it is there to be compared with.
+	all bool
 }
+
+// drops tells whether the pin of a project does not count.
+func (p *pins) drops(name python.Name) bool { return p.all || slices.Contains(p.drop, name) }
 
 // readPins reads an earlier lock. A file that is not there pins nothing, unless
 // it must not change.
@@ -57,7 +62,7 @@ func readPins(o PinOptions) (*pins, error) {
 	if err != nil {
 		return nil, &Failure{Kind: Damaged, Text: o.Lock, Cause: err}
 	}
-	p := &pins{file: o.Lock, lock: l}
+	p := &pins{file: o.Lock, lock: l, all: o.Upgrade}
 	for _, n := range o.UpgradePackages {
 		name, err := python.ParseName(n)
 		if err != nil {
@@ -73,7 +78,18 @@ func (p *pins) preferences(targets []resolve.Target) []resolve.Preference {
 	if p == nil {
 		return nil
 	}
-	return slices.DeleteFunc(p.lock.Preferences(targets), func(x resolve.Preference) bool { return slices.Contains(p.drop, x.Name) })
+	return slices.DeleteFunc(p.lock.Preferences(targets), func(x resolve.Preference) bool { return p.drops(x.Name) })
+}
+
+// strangers are the names to be upgraded that neither the lock nor the picks have.
+func (p *pins) strangers(picks []*resolve.Pick) []python.Name {
+	if p == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.drop), func(n python.Name) bool {
+		return slices.ContainsFunc(picks, func(k *resolve.Pick) bool { return k.Name == n }) ||
+			slices.ContainsFunc(slices.Concat(p.lock.Packages, p.lock.Distill.Image), func(k *pylock.Package) bool { return k.Name == n })
+	})
 }
 
 // carry gives the entries of a new lock that are as they were the account of what
@@ -111,7 +127,7 @@ func (p *pins) checkFiles(now *pylock.Lock) error {
 	}
 	old := map[string]string{}
 	for _, k := range p.lock.Packages {
-		if slices.Contains(p.drop, k.Name) {
+		if p.drops(k.Name) {
 			continue
 		}
 		for _, f := range lockFiles(k) {

@@ -70,6 +70,9 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 	for _, w := range r.Warnings {
 		h.Teller.Warn(w)
 	}
+	for _, n := range p.strangers(r.Picks) {
+		h.Teller.Warn(fmt.Sprintf("--upgrade-package %s: %s has no such package", n, p.file))
+	}
 	for _, p := range r.Picks {
 		if p.Guess != "" {
 			h.Teller.Warn(fmt.Sprintf("%s %s: %s", p.Name, p.Version, p.Guess))
