@@ -55,7 +55,7 @@ bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (
 	bench/run.sh
 
 bench-size: build images ## Measure size and start with and without byte code, against uv and the files really opened (root, half an hour)
-	BENCH_ARCHES=amd64 BENCH_TOOLS="distill distill-plain distill-max floor pip uv-same uv-code" bench/run.sh
+	BENCH_UNPACK= BENCH_ARCHES=amd64 BENCH_TOOLS="distill distill-plain distill-max floor pip uv-same uv-code" bench/run.sh
 
 bench-resolve: build ## Measure distill lock against uv pip compile (network, half an hour)
 	python3 bench/resolve.py

@@ -8,6 +8,7 @@
 #   BENCH_TOOLS="distill pip uv uv-same"   what is measured (this is the default); there are also
 #       distill-plain (no byte code), distill-max (--trim max), uv-code (uv-same with byte code), and
 #       floor: the files that the smoke script opens in distill's image, beyond the base
+#   BENCH_UNPACK=                          without the time that decompressing the images takes
 #   BENCH_ARCHES="amd64 arm64"             for which the Dockerfiles are built; arm64 runs in qemu
 #
 # Needs root. Times are those of this machine on this day; sizes are those of gzipped layers.
@@ -19,6 +20,7 @@ SETS=("$@")
 ((${#SETS[@]})) || SETS=(dev-flask dev-etl dev-lambda dev-science dev-scoring)
 TOOLS=${BENCH_TOOLS:-distill pip uv uv-same}
 ARCHES=${BENCH_ARCHES:-amd64 arm64}
+UNPACK=${BENCH_UNPACK-1}
 RESULTS=$ROOT/dist/bench/results.jsonl
 
 record() {  # record SET TOOL ARCH KEY JSON
@@ -61,7 +63,7 @@ measure_distill() {  # measure_distill NAME TOOL KEY ARCH...: size and start of 
 distill_set() {  # distill_set NAME: cold, then warm, both platforms into an OCI layout
   local n=$1 d=$WORK/distill k
   rm -rf "$d"; mkdir -p "$d"; cp "$REQS/$n"*.txt "$d/"
-  for p in 1 2; do timed unpack_layers "$p"; record "$n" distill both "unpack_$p" "$SPENT"; done
+  [[ -z $UNPACK ]] || for p in 1 2; do timed unpack_layers "$p"; record "$n" distill both "unpack_$p" "$SPENT"; done
   for k in cold warm; do
     distill_run "$n" $k || { record "$n" distill both failed true; return 0; }
     record "$n" distill both "$k" "$(cat "$d/time-$k")"
@@ -127,7 +129,7 @@ main() {
   . "$ROOT/scripts/multistage.sh"
   mkdir -p "$(dirname "$RESULTS")"; : >"$RESULTS"
   if wanted distill; then
-    timed unpack_layers 2   # into the page cache
+    [[ -z $UNPACK ]] || timed unpack_layers 2   # into the page cache
     for n in "${SETS[@]}"; do say "$n with distill"; distill_set "$n"; done
   fi
   for a in $ARCHES; do
