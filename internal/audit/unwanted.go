@@ -3,6 +3,7 @@ package audit
 import (
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/pylock"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -60,7 +61,7 @@ func checkUnwanted(f *Facts) []Finding {
 // wanter is the project in "pandas 2.2.3: numpy>=1.26", "" for a requirements
 // file.
 func wanter(text string) python.Name {
-	who, _, _ := strings.Cut(text, ": ")
+	who, _, _ := pylock.SplitWanter(text)
 	name, version, ok := strings.Cut(who, " ")
 	if _, err := python.ParseVersion(version); !ok || err != nil {
 		return ""

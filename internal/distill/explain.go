@@ -134,7 +134,7 @@ func chain(all []*pylock.Package, p *pylock.Package) []string {
 	for queue := []step{{p, []string{string(p.Name) + " " + versionText(p)}}}; len(queue) > 0; queue = queue[1:] {
 		s := queue[0]
 		for _, line := range s.p.Distill.WantedBy {
-			who, _, _ := strings.Cut(line, ": ")
+			who, _, _ := pylock.SplitWanter(line)
 			parent := byTitle[who]
 			if parent == nil {
 				return append([]string{line}, s.path...)

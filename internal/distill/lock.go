@@ -2,6 +2,7 @@ package distill
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -54,6 +55,9 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	res := lockResult(r, lock.Text())
 	if o.Output != "-" {
 		res.Path = o.Output
+		if o.Pins.Locked && o.Output == o.Pins.Lock {
+			return res, nil // what is no drift is not written either
+		}
 		if err := WriteFile(o.Output, res.Text); err != nil {
 			return nil, err
 		}
@@ -127,6 +131,7 @@ func (h *Host) lockTargets(ctx context.Context, a *asked, p *pins, o LockOptions
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(platforms, func(a, b v1.Platform) int { return strings.Compare(platformName(a), platformName(b)) })
 	var targets []resolve.Target
 	for _, one := range platforms {
 		targets = append(targets, describedTarget(one, full, libc))

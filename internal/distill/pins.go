@@ -199,14 +199,18 @@ func comparable(l, other *pylock.Lock) *pylock.Lock {
 }
 
 // withoutFiles takes the names of requirements files out of what entries are
-// wanted by.
+// wanted by, and the account of what was passed over, which is no part of the
+// choice.
 func withoutFiles(list []*pylock.Package, titles map[string]bool) []*pylock.Package {
 	out := make([]*pylock.Package, len(list))
 	for i, k := range list {
 		one := *k
-		one.Distill.WantedBy = nil
+		one.Distill.WantedBy, one.Distill.Passed = nil, nil
 		for _, line := range k.Distill.WantedBy {
-			if who, what, ok := strings.Cut(line, ": "); ok && !titles[who] {
+			switch who, what, file := pylock.SplitWanter(line); {
+			case file != "":
+				line = "override of " + who + ": " + what
+			case what != "" && !titles[who]:
 				line = "requirement: " + what
 			}
 			one.Distill.WantedBy = append(one.Distill.WantedBy, line)
@@ -270,7 +274,7 @@ func (g *PackageGap) line() string {
 }
 
 // wishChanges says of which packages, with the same version, the bounds differ
-// that are put on them.
+// that are put on them, or where their files come from.
 func wishChanges(a, b *pylock.Lock) []string {
 	old := map[string]*pylock.Package{}
 	for _, k := range slices.Concat(a.Packages, a.Distill.Image) {
@@ -279,9 +283,32 @@ func wishChanges(a, b *pylock.Lock) []string {
 	var out []string
 	for _, k := range slices.Concat(b.Packages, b.Distill.Image) {
 		title := string(k.Name) + " " + versionText(k)
-		if was := old[title]; was != nil && !slices.Equal(was.Distill.WantedBy, k.Distill.WantedBy) {
+		was := old[title]
+		if was == nil {
+			continue
+		}
+		if was.Index != k.Index {
+			out = append(out, fmt.Sprintf("%s: index %s -> %s", title, orNone(was.Index), orNone(k.Index)))
+		} else if a, b := firstPlaces(was, k); a != b {
+			out = append(out, fmt.Sprintf("%s: file %s -> %s", title, a, b))
+		}
+		if !slices.Equal(was.Distill.WantedBy, k.Distill.WantedBy) {
 			out = append(out, fmt.Sprintf("%s: wanted by %s -> %s", title, strings.Join(was.Distill.WantedBy, ", "), strings.Join(k.Distill.WantedBy, ", ")))
 		}
 	}
 	return out
+}
+
+// firstPlaces are the first URLs or paths in which the files of two entries differ.
+func firstPlaces(was, is *pylock.Package) (a, b string) {
+	old := map[string]string{}
+	for _, f := range lockFiles(was) {
+		old[f.Name] = f.URL + f.Path
+	}
+	for _, f := range lockFiles(is) {
+		if place, ok := old[f.Name]; ok && place != f.URL+f.Path {
+			return python.ShowURL(place), python.ShowURL(f.URL + f.Path)
+		}
+	}
+	return "", ""
 }

@@ -248,10 +248,28 @@ func wanter(w *resolve.Want) string {
 	if w.Requirement.Pos.File == "" {
 		who = "requirement"
 	}
-	if w.Parent != nil {
+	switch {
+	case w.Overridden():
+		who += fmt.Sprintf("%s%s %s", overriding, w.Parent.Name, w.Parent.Version)
+	case w.Parent != nil:
 		who = fmt.Sprintf("%s %s", w.Parent.Name, w.Parent.Version)
 	}
 	return who + ": " + w.Requirement.String()
+}
+
+// overriding stands between the file of an override and the package in whose place
+// it speaks.
+const overriding = ", overriding "
+
+// SplitWanter takes a line of [Origin.WantedBy] apart: who, "pandas 2.2.3" or a
+// requirements file, wants what. With file not "", an override in it says what in
+// place of who.
+func SplitWanter(line string) (who, what, file string) {
+	who, what, _ = strings.Cut(line, ": ")
+	if f, title, ok := strings.Cut(who, overriding); ok {
+		who, file = title, f
+	}
+	return who, what, file
 }
 
 // places tells targets apart by markers.

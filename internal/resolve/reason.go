@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -173,13 +174,16 @@ func (s *solver) passedFor(p *Pick, i int32, on mask) string {
 	for k := range p.Wanted {
 		w := &p.Wanted[k]
 		if !w.Requirement.Specifiers.Contains(v, true) {
+			if w.Overridden() {
+				return fmt.Sprintf("%s wants %s in place of what %s %s asks for", fileOf(&w.Requirement), w.Requirement.Specifiers, w.Parent.Name, w.Parent.Version)
+			}
 			return fmt.Sprintf("%s wants %s", who(w), w.Requirement.Specifiers)
 		}
 	}
 	for k := range s.req.Constraints {
 		c := &s.req.Constraints[k]
 		if c.Name == p.Name && !c.Specifiers.Contains(v, true) {
-			return fmt.Sprintf("%s allows only %s", origin(c), c.Specifiers)
+			return fmt.Sprintf("%s allows only %s", fileOf(c), c.Specifiers)
 		}
 	}
 	rel := p.pkg.releases[i].Load()
@@ -246,9 +250,18 @@ func yankedReason(rel *release) string {
 // who names where a requirement comes from.
 func who(w *Want) string {
 	if w.Parent == nil {
-		return origin(&w.Requirement)
+		return fileOf(&w.Requirement)
 	}
 	return fmt.Sprintf("%s %s", w.Parent.Name, w.Parent.Version)
+}
+
+// fileOf names the file of a requirement as a lock does: without its folder, which
+// depends on where one stands, and without the line, which moves with those above.
+func fileOf(r *python.Requirement) string {
+	if r.Pos.File == "" {
+		return origin(r)
+	}
+	return path.Base(r.Pos.File)
 }
 
 // bare returns a requirement without its marker.

@@ -57,6 +57,10 @@ type Want struct {
 	Targets     []int
 }
 
+// Overridden tells whether the requirement stands in an override, in place of what
+// Parent asks for: published metadata has no place in a file.
+func (w *Want) Overridden() bool { return w.Parent != nil && w.Requirement.Pos.File != "" }
+
 // Edge is one requirement that leads from a pick to another.
 type Edge struct {
 	To          *Pick
