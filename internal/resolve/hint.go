@@ -9,22 +9,23 @@ import (
 )
 
 // hints tells what could be done about a proof, the most promising first.
-func (p *proof) hints() []string {
-	var out []string
+func (p *proof) hints() []advice {
+	var out []advice
 	add := func(format string, args ...any) {
-		if h := fmt.Sprintf(format, args...); !slices.Contains(out, h) {
-			out = append(out, h)
+		h := fmt.Sprintf(format, args...)
+		if !slices.ContainsFunc(out, func(a advice) bool { return a.text == h }) {
+			out = append(out, advice{text: h})
 		}
 	}
 	for _, t := range p.facts {
 		if t.kind == factGuarded {
-			p.hintGuarded(t, add)
+			out = append(out, p.hintGuarded(t))
 		}
 	}
 	for _, t := range p.facts {
 		switch {
 		case t.kind == factUnusable:
-			p.hintUnusable(t, add)
+			p.hintUnusable(t, &out, add)
 		case t.missing != "":
 			add("name it in a requirements file: %s", bare(t.req))
 		case t.dep != nil && len(t.dep.versions) == 0:
@@ -45,21 +46,24 @@ func (p *proof) hintAbsent(k *pkg, add func(string, ...any)) {
 	add("check the spelling of %s, or name the index that has it with --index-url", k.name)
 }
 
-func (p *proof) hintGuarded(t *told, add func(string, ...any)) {
+func (p *proof) hintGuarded(t *told) advice {
 	i := t.versions[len(t.versions)-1].hi - 1
 	v := t.pkg.versions[i]
+	pin := exactly(v)
 	if v.IsPrerelease() {
-		add("allow pre-releases with --pre, or ask for one: %s==%s", t.pkg.name, v)
-		return
+		return advice{
+			text: "allow pre-releases with --pre", pre: true,
+			name: t.pkg.name, pin: pin, pinText: fmt.Sprintf("ask for one: %s%s", t.pkg.name, pin),
+		}
 	}
-	text := fmt.Sprintf("a yanked version is taken only if it is pinned: %s==%s", t.pkg.name, v)
+	text := fmt.Sprintf("a yanked version is taken only if it is pinned: %s%s", t.pkg.name, pin)
 	if reason := yankedReason(t.pkg.release(p.s.policy, i)); reason != "" {
 		text += fmt.Sprintf(" (yanked: %s)", strings.TrimSuffix(reason, "."))
 	}
-	add("%s", text)
+	return advice{name: t.pkg.name, pin: pin, pinText: text}
 }
 
-func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
+func (p *proof) hintUnusable(t *told, out *[]advice, add func(string, ...any)) {
 	i := t.versions[len(t.versions)-1].hi - 1
 	rel := t.pkg.release(p.s.policy, i)
 	bad := t.targets &^ p.s.usable(t.pkg, rel)
@@ -74,9 +78,14 @@ func (p *proof) hintUnusable(t *told, add func(string, ...any)) {
 			reasons = p.reasons(t.pkg.name, r, target)
 		}
 	}
-	if j := p.nearest(t, i); j >= 0 && !p.left(t.pkg).has(j) {
-		add("%s %s can be had for %s: allow that version", t.pkg.name, t.pkg.versions[j], p.s.req.Targets[target].Name)
-	}
+	left := p.left(t.pkg)
+	*out = append(*out, advice{name: t.pkg.name, near: &nearby{
+		to: t.pkg.versions[i], where: p.s.req.Targets[target].Name,
+		other: func(v python.Version) bool {
+			j := t.pkg.find(v)
+			return j >= 0 && !t.versions.has(j) && !left.has(j)
+		},
+	}})
 	switch {
 	case forOther != nil && reasons[fits]:
 		add("take a Python that fits %q", forOther.RequiresPython)
@@ -113,30 +122,6 @@ func (p *proof) forThisPython(t *told, target int) *release {
 		}
 	}
 	return nil
-}
-
-// nearest returns the version closest to i, newer ones first, that is final and
-// can be used where t can't, -1 if there is none.
-func (p *proof) nearest(t *told, i int32) int32 {
-	ok := func(j int32) bool {
-		if t.pkg.versions[j].IsPrerelease() || t.versions.has(j) {
-			return false
-		}
-		rel := t.pkg.release(p.s.policy, j)
-		return rel.usable&t.targets == t.targets && rel.yanked&t.targets == 0
-	}
-	n := int32(len(t.pkg.versions))
-	for j := i + 1; j < n; j++ {
-		if ok(j) {
-			return j
-		}
-	}
-	for j := i - 1; j >= 0; j-- {
-		if ok(j) {
-			return j
-		}
-	}
-	return -1
 }
 
 // onlyTooNew is the kind of versions of which all files are too new.

@@ -18,6 +18,7 @@ type NoSolution struct {
 	// speaks of (see [Project.Unasked]).
 	Unasked bool
 	hints   []string
+	advice  []advice              // what may become hints
 	relax   []*python.Requirement // lines whose bounds the proof needs
 	last    string                // what to do if nothing else helps
 }
@@ -31,7 +32,7 @@ func (e *NoSolution) Hints() []string { return e.hints }
 // among all.
 func (s *solver) noSolution(dead *clause, failing []Target, all int) *NoSolution {
 	p := s.newProof(dead)
-	n := &NoSolution{hints: p.hints(), Unasked: p.unasked()}
+	n := &NoSolution{advice: p.hints(), Unasked: p.unasked()}
 	for _, t := range p.roots() {
 		if !t.req.Specifiers.IsEmpty() && len(t.dep.versions) > 0 {
 			n.relax = append(n.relax, t.req)

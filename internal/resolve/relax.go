@@ -20,6 +20,7 @@ const (
 // that it has, the smallest step first; others only if there is nothing else to
 // say.
 func (s *search) relax(n *NoSolution) {
+	s.advise(n)
 	type way struct {
 		text string
 		step int
@@ -56,20 +57,10 @@ func (s *search) relax(n *NoSolution) {
 // then either, or none that is found soon. An index that fails only costs the
 // hint.
 func (s *search) without(r *python.Requirement) (fitting string, step int) {
-	req := *s.req
-	req.Requirements = unbounded(req.Requirements, r)
-	req.Constraints = unbounded(req.Constraints, r)
-	req.Options.MaxSteps, req.Options.Log = relaxedSteps, nil
-	f := newFetcher(s.fetch.src, &req, newPolicy(&req))
-	defer f.wait.Wait()
-	if f.place() != nil {
-		return "", 0
-	}
-	try := &search{
-		ctx: s.ctx, fetch: f, req: &req,
-		wide: make(map[python.Name]bool), outgrown: make(map[python.Name]bool),
-	}
-	sv, dead, err := try.solve(try.newSetup())
+	sv, dead, err := s.try(func(req *Request) {
+		req.Requirements = unbounded(req.Requirements, r)
+		req.Constraints = unbounded(req.Constraints, r)
+	})
 	if err != nil || dead != nil {
 		return "", 0
 	}

@@ -7,12 +7,17 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
-var relaxHint = regexp.MustCompile(`^relax ".+" \((\S+):(\d+)\): (\S+) (\S+) fits$`)
+var (
+	relaxHint = regexp.MustCompile(`^relax ".+" \((\S+):(\d+)\): (\S+) (\S+) fits$`)
+	nearHint  = regexp.MustCompile(`^(\S+) (\S+) can be had for`)
+	askHint   = regexp.MustCompile(`(?:taken only if it is pinned|ask for one): (\S+==\S+)`)
+)
 
 // TestRelaxedLinesFit does what each hint says: the line pinned to the version
 // that is said to fit must have an answer.
@@ -64,6 +69,47 @@ func pinned(t *testing.T, req Request, file, line, version string) Request {
 	*list = slices.Clone(*list)
 	(*list)[n-1].Specifiers = pin
 	return req
+}
+
+// TestHintsHelp does what all other hints say that name a version or --pre.
+func TestHintsHelp(t *testing.T) {
+	tried := 0
+	for _, file := range storyWorlds {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range parseWorlds(t, file, string(text)) {
+			_, err := Solve(context.Background(), c.world, c.req)
+			var none *NoSolution
+			if !errors.As(err, &none) {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			try := func(hint string, change func(*Request)) {
+				tried++
+				req := c.req
+				change(&req)
+				if _, err := Solve(context.Background(), c.world, req); err != nil {
+					t.Errorf("%s: %s, but: %v", c.name, hint, err)
+				}
+			}
+			for _, h := range none.Hints() {
+				if m := nearHint.FindStringSubmatch(h); m != nil {
+					try(h, pinning(python.Name(m[1]), mustVersion(m[2])))
+				}
+				if m := askHint.FindStringSubmatch(h); m != nil {
+					r := mustRequirement(m[1])
+					try(h, asking(r.Name, r.Specifiers))
+				}
+				if strings.HasPrefix(h, "allow pre-releases") {
+					try(h, func(r *Request) { r.Options.Pre = true })
+				}
+			}
+		}
+	}
+	if tried < 6 {
+		t.Errorf("only %d hints were tried", tried)
+	}
 }
 
 // TestFilesThatAreNotThereAreToldOf covers a version of which the index lists no
