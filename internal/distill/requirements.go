@@ -33,7 +33,7 @@ func ask(ctx context.Context, h *Host, o RequirementOptions) (*asked, error) {
 	a := &asked{}
 	a.options.RequireHashes = o.RequireHashes
 	for _, name := range o.Files {
-		f, err := h.requirementsFile(ctx, name)
+		f, err := h.requirementsFile(ctx, name, python.ParseRequirements)
 		if err != nil {
 			return nil, err
 		}
@@ -42,18 +42,20 @@ func ask(ctx context.Context, h *Host, o RequirementOptions) (*asked, error) {
 		a.options = joinOptions(a.options, f.Options)
 	}
 	for _, name := range o.Constraints {
-		f, err := h.requirementsFile(ctx, name)
+		f, err := h.requirementsFile(ctx, name, python.ParseConstraints)
 		if err != nil {
 			return nil, err
 		}
 		a.constraints = append(append(a.constraints, f.Requirements...), f.Constraints...)
+		a.options = joinOptions(a.options, f.Options) // which pip heeds, too
 	}
 	for _, name := range o.Overrides {
-		f, err := h.requirementsFile(ctx, name)
+		f, err := h.requirementsFile(ctx, name, python.ParseConstraints)
 		if err != nil {
 			return nil, err
 		}
 		a.overrides = append(a.overrides, f.Requirements...)
+		a.options = joinOptions(a.options, f.Options)
 	}
 	return a, a.checkHashes()
 }
@@ -76,8 +78,11 @@ func (a *asked) checkHashes() error {
 	return nil
 }
 
-func (h *Host) requirementsFile(ctx context.Context, name string) (*python.RequirementsFile, error) {
-	f, err := python.ParseRequirements(name, func(n string) ([]byte, error) { return h.readText(ctx, n) }, h.Environ)
+// parseFile is [python.ParseRequirements] or [python.ParseConstraints].
+type parseFile func(string, python.Opener, func(string) (string, bool)) (*python.RequirementsFile, error)
+
+func (h *Host) requirementsFile(ctx context.Context, name string, parse parseFile) (*python.RequirementsFile, error) {
+	f, err := parse(name, func(n string) ([]byte, error) { return h.readText(ctx, n) }, h.Environ)
 	if err != nil {
 		return nil, &Failure{Kind: Usage, Text: err.Error(), Hint: hintsOf(err)}
 	}

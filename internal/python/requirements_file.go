@@ -80,13 +80,32 @@ const (
 // it. The error is a *RequirementsError.
 func ParseRequirements(name string, open Opener, environ func(string) (string, bool)) (*RequirementsFile, error) {
 	r := &requirementsReader{open: open, environ: environ, out: &RequirementsFile{}}
-	if err := r.read(r.localName(name), false, Pos{File: name}); err != nil {
+	if err := r.file(name); err != nil {
 		return nil, err
 	}
 	o := &r.out.Options
-	o.NoBinary, o.OnlyBinary = r.formats.controls()
 	o.RequireHashes = o.RequireHashes || r.anyHash && !r.noRequireHashes
 	return r.out, nil
+}
+
+// ParseConstraints is [ParseRequirements] for a file whose lines, among the
+// Requirements of the result, are constraints. Its options count, but a --hash in
+// it does not mean that all need one.
+func ParseConstraints(name string, open Opener, environ func(string) (string, bool)) (*RequirementsFile, error) {
+	r := &requirementsReader{open: open, environ: environ, out: &RequirementsFile{}}
+	if err := r.file(name); err != nil {
+		return nil, err
+	}
+	return r.out, nil
+}
+
+// file reads the outermost file.
+func (r *requirementsReader) file(name string) error {
+	if err := r.read(r.localName(name), false, Pos{File: name}); err != nil {
+		return err
+	}
+	r.out.Options.NoBinary, r.out.Options.OnlyBinary = r.formats.controls()
+	return nil
 }
 
 // requirementsReader reads one file and those that it includes.
