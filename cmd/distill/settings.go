@@ -60,13 +60,16 @@ func settleEnviron(set *pflag.FlagSet, given map[string]bool, environ func(strin
 }
 
 // settleFile reads distill.toml: the one named by --config, else the one beside
-// the first requirements file.
+// the first requirements file, else that beside the lock that is audited, else that
+// of the working folder.
 func settleFile(set *pflag.FlagSet, given map[string]bool) error {
 	path, named := "distill.toml", false
 	if f := set.Lookup("config"); f != nil && f.Value.String() != "" {
 		path, named = f.Value.String(), true
 	} else if reqs, err := set.GetStringArray("req"); err == nil && len(reqs) > 0 {
 		path = filepath.Join(filepath.Dir(reqs[0]), "distill.toml")
+	} else if beside := besideLock(set); beside != "" {
+		path = beside
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
@@ -87,6 +90,22 @@ func settleFile(set *pflag.FlagSet, given map[string]bool) error {
 		return usagef("", "%s: %v", path, err)
 	}
 	return settleDocument(set, given, path, doc)
+}
+
+// besideLock is the distill.toml beside the lock file that audit is given, "" if
+// there is none.
+func besideLock(set *pflag.FlagSet) string {
+	if set.Lookup("osv-db") == nil || set.NArg() == 0 {
+		return ""
+	}
+	if info, err := os.Stat(set.Arg(0)); err != nil || !info.Mode().IsRegular() {
+		return "" // an image
+	}
+	beside := filepath.Join(filepath.Dir(set.Arg(0)), "distill.toml")
+	if _, err := os.Stat(beside); err != nil {
+		return ""
+	}
+	return beside
 }
 
 // settleDocument gives flags the values of a file. Keys of flags that only other

@@ -6,8 +6,12 @@ import (
 	"path/filepath"
 )
 
-// WriteFile replaces a file in one step: what fails leaves the old one.
+// WriteFile replaces a file in one step: what fails leaves the old one. Of a
+// symbolic link, the file that it leads to is replaced.
 func WriteFile(name string, text []byte) error {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
 	f, err := createSibling(name)
 	if err != nil {
 		return err

@@ -218,7 +218,7 @@ func vcsError(target string) error {
 
 func folderError(target string) error {
 	return &RequirementsError{
-		Reason: fmt.Sprintf("%q is a folder, not a wheel or source archive", target),
+		Reason: fmt.Sprintf("%q names neither a wheel nor a source archive, and folders are not built", target),
 		Hint:   "build a wheel of it (pip wheel) and name the wheel or its folder (--find-links)",
 	}
 }
