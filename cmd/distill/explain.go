@@ -52,6 +52,9 @@ func printExplanation(w io.Writer, e distill.Explanation) {
 		title += " with [" + strings.Join(e.Extras, ", ") + "]"
 	}
 	fmt.Fprintln(w, cell(title))
+	if e.Why != "" {
+		fmt.Fprintf(w, "  why this version\n    %s\n", cell(e.Why))
+	}
 	printList(w, "wanted by", e.Wanted)
 	if len(e.Chain) > 2 {
 		fmt.Fprintf(w, "  the shortest way to it\n    %s\n", foreignLine(strings.Join(e.Chain, " -> "), 1000))
@@ -65,7 +68,7 @@ func printExplanation(w io.Writer, e distill.Explanation) {
 		case "wheel":
 			what = f.File
 		case "build":
-			what = f.File + ", to be built: no wheel fits"
+			what = f.File + ", to be built: " + f.Why
 		}
 		if f.Size > 0 {
 			what += ", " + bytesText(f.Size)

@@ -153,6 +153,10 @@ func TestRules(t *testing.T) {
 			"pylock.toml:3 low needs-build/a [linux/arm64] a 1.0: there is no wheel for linux/arm64: it has to be built from source; 2.0 has wheels for linux/amd64 and linux/arm64"},
 		{"build, and no way out", pkg("a", "1.0", "", amd64, "a-1.0.tar.gz"), index(listing(t, amd64, "a-1.0.tar.gz")),
 			"pylock.toml:3 low needs-build/a [linux/arm64] a 1.0: there is no wheel for linux/arm64: it has to be built from source; no newer version has wheels for linux/amd64 and linux/arm64"},
+		{"build, since wheels are excluded", pkg("a", "1.0", "", "a-1.0.tar.gz") + "[tool.distill]\noptions = { no-binary = \"b,a\" }\n",
+			index(listing(t, "a-1.0-py3-none-any.whl", "a-1.0.tar.gz")),
+			"pylock.toml:3 low needs-build/a [" + both + "] a 1.0: the lock was made with --no-binary b,a, and has no wheel for linux/amd64 and linux/arm64: " +
+				"it has to be built from source; the index has wheels of this version for linux/amd64 and linux/arm64: lock again without --no-binary b,a, or ignore the finding"},
 		{"unfit", pkg("a", "1.0", "", amd64), nil,
 			"pylock.toml:3 high unfit/a [linux/arm64] a 1.0: none of its wheels fits linux/arm64, and there is no source archive; lock again for this platform"},
 		{"too new a libc", pkg("a", "1.0", "", strings.ReplaceAll(amd64, "2_17", "2_40"), arm64), nil,
@@ -162,6 +166,18 @@ func TestRules(t *testing.T) {
 		{"split", pkg("a", "1.0", "marker = \"platform_machine == 'x86_64'\"\n", "a-1.0-py3-none-any.whl") +
 			pkg("a", "2.0", "marker = \"platform_machine == 'aarch64'\"\n", "a-2.0-py3-none-any.whl"), nil,
 			"pylock.toml:3 low split/a [" + both + "] a: its versions differ: linux/amd64 1.0, linux/arm64 2.0; pin a version that all of them have"},
+		{"split by bounds", pkg("a", "1.0", "marker = \"platform_machine == 'x86_64'\"\n", "a-1.0-py3-none-any.whl") +
+			"[packages.tool.distill]\nwanted-by = [\"r.txt: a<2; platform_machine == 'x86_64'\"]\n" +
+			pkg("a", "2.0", "marker = \"platform_machine == 'aarch64'\"\n", "a-2.0-py3-none-any.whl"),
+			index(listing(t, "a-1.0-py3-none-any.whl", "a-1.5-py3-none-any.whl", "a-2.0-py3-none-any.whl")),
+			"pylock.toml:3 low split/a [" + both + "] a: its versions differ: linux/amd64 1.0, linux/arm64 2.0; 1.5 has wheels for all of them"},
+		{"split by bounds that nothing fits", pkg("a", "1.0", "marker = \"platform_machine == 'x86_64'\"\n", "a-1.0-py3-none-any.whl") +
+			"[packages.tool.distill]\nwanted-by = [\"r.txt: a<2; platform_machine == 'x86_64'\"]\n" +
+			pkg("a", "2.0", "marker = \"platform_machine == 'aarch64'\"\n", "a-2.0-py3-none-any.whl") +
+			"[packages.tool.distill]\nwanted-by = [\"b 1.0: a>=2\"]\n",
+			index(listing(t, "a-1.0-py3-none-any.whl", "a-2.0-py3-none-any.whl")),
+			"pylock.toml:3 low split/a [" + both + "] a: its versions differ: linux/amd64 1.0, linux/arm64 2.0; " +
+				"2.0 has wheels for all of them, but does not fit all that ask for it: relax their bounds"},
 		{"vcs", "[[packages]]\nname = \"a\"\nvcs = { type = \"git\", url = \"https://example.org/a\", commit-id = \"0\" }\n", nil,
 			"pylock.toml:3 low needs-build/a [" + both + "] a: there is no wheel for linux/amd64 and linux/arm64: it has to be built from source; lock a version that has wheels, if there is one\n" +
 				"pylock.toml:3 low unchecked/a [" + both + "] a: it comes from a version control system; take a release of it"},

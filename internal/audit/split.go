@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/pylock"
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
@@ -32,15 +33,55 @@ func checkSplit(f *Facts) []Finding {
 	for _, name := range order {
 		list := items[name]
 		if on, text := f.versionsOn(list); on != nil {
-			fix := "pin a version that all of them have"
-			if l := f.Index[name]; l != nil && !l.Missing {
-				if v, ok := l.versionWithWheels(f.Targets, on, true, anyVersion); ok {
-					fix = v.String() + " has wheels for all of them"
-				}
-			}
-			x := f.finding(list[0], on, "its versions differ: "+text, fix)
+			x := f.finding(list[0], on, "its versions differ: "+text, f.oneVersion(list, on))
 			x.Version = ""
 			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// oneVersion says how the targets get one version of a project: one with wheels for
+// all that fits what all of them ask for.
+func (f *Facts) oneVersion(list []*Item, on []int) string {
+	const pin = "pin a version that all of them have"
+	l := f.Index[list[0].Name]
+	if l == nil || l.Missing {
+		return pin
+	}
+	bounds := f.bounds(list)
+	fitting := func(v python.Version) bool {
+		return !slices.ContainsFunc(bounds, func(s python.Specifiers) bool { return !s.Contains(v, true) })
+	}
+	if v, ok := l.versionWithWheels(f.Targets, on, true, fitting); ok {
+		return v.String() + " has wheels for all of them"
+	}
+	if v, ok := l.versionWithWheels(f.Targets, on, true, anyVersion); ok {
+		return v.String() + " has wheels for all of them, but does not fit all that ask for it: relax their bounds"
+	}
+	return pin
+}
+
+// bounds are those that requirements and packages put on a project on any platform.
+func (f *Facts) bounds(list []*Item) []python.Specifiers {
+	var out []python.Specifiers
+	for _, i := range list {
+		if i.Entry == nil {
+			continue
+		}
+		for _, line := range i.Entry.Distill.WantedBy {
+			_, what, _ := pylock.SplitWanter(line)
+			if r, err := python.ParseRequirement(what); err == nil {
+				out = append(out, r.Specifiers)
+			}
+		}
+	}
+	if f.Wanted == nil {
+		return out
+	}
+	for _, r := range slices.Concat(f.Wanted.Requirements, f.Wanted.Constraints) {
+		if r.Name == list[0].Name {
+			out = append(out, r.Specifiers)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package distill
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 type Explanation struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	// Why says what made it this version.
+	Why string `json:"why,omitempty"`
 	// Wanted holds "who: with which bounds", requirement lines first.
 	Wanted []string `json:"wanted"`
 	// Chain is the shortest way from a requirement line to the project.
@@ -32,6 +35,7 @@ type ExplainedFile struct {
 	File     string `json:"file,omitempty"`
 	Size     int64  `json:"size,omitempty"`
 	SHA256   string `json:"sha256,omitempty"`
+	Why      string `json:"why,omitempty"` // of a build
 }
 
 // Explain tells why a project is in the lock called file: one explanation for
@@ -74,7 +78,7 @@ func readLock(file string) (*pylock.Lock, error) {
 func explain(l *pylock.Lock, all []*pylock.Package, p *pylock.Package) Explanation {
 	e := Explanation{
 		Name: string(p.Name), Version: versionText(p), Wanted: p.Distill.WantedBy, Passed: p.Distill.Passed, Note: p.Distill.Note,
-		Chain: chain(all, p),
+		Chain: chain(all, p), Why: whyVersion(l, p),
 	}
 	for _, x := range p.Distill.Extras {
 		e.Extras = append(e.Extras, string(x))
@@ -89,7 +93,7 @@ func explain(l *pylock.Lock, all []*pylock.Package, p *pylock.Package) Explanati
 		case on == pylock.FromImage:
 			f.From, f.File = "image", ""
 		case !strings.HasSuffix(on, ".whl"):
-			f.From = "build"
+			f.From, f.Why = "build", whyBuild(l, p)
 		}
 		for _, w := range lockFiles(p) {
 			if w.Name == on {
@@ -99,6 +103,37 @@ func explain(l *pylock.Lock, all []*pylock.Package, p *pylock.Package) Explanati
 		e.Files = append(e.Files, f)
 	}
 	return e
+}
+
+// whyVersion says which rule chose the version. A lock does not tell whether it was
+// kept from an earlier one, which would change its text.
+func whyVersion(l *pylock.Lock, p *pylock.Package) string {
+	prefer := l.Distill.Options["prefer"]
+	switch {
+	case len(l.Distill.Platforms) == 0:
+		return "" // of another tool
+	case p.Archive != nil:
+		return "it is the file that the requirement names"
+	case prefer == "lowest":
+		return "the oldest that fits (--prefer lowest), or what an earlier lock had"
+	case prefer != "newest" && slices.Contains(slices.Collect(maps.Values(p.Distill.On)), pylock.FromImage):
+		return "it stands in the development image, whose versions come before newer ones (--prefer newest changes that)"
+	}
+	return "the newest that fitted when it came into the lock; --upgrade-package " + string(p.Name) + " looks for a newer one"
+}
+
+// whyBuild says why a source archive is taken.
+func whyBuild(l *pylock.Lock, p *pylock.Package) string {
+	switch option := l.WheelsBy(p.Name); {
+	case strings.HasPrefix(option, "--source"):
+		return option + " puts builds first"
+	case option != "":
+		return option + " leaves its wheels out"
+	}
+	if len(p.Wheels) == 0 {
+		return "the lock has no wheel of it"
+	}
+	return "no wheel fits"
 }
 
 // lockFiles are all files of an entry.
