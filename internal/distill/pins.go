@@ -199,13 +199,13 @@ func comparable(l, other *pylock.Lock) *pylock.Lock {
 }
 
 // withoutFiles takes the names of requirements files out of what entries are
-// wanted by, and the account of what was passed over, which is no part of the
-// choice.
+// wanted by, and the account of what was passed over or is to be noted (that a
+// version was yanked since), which is no part of the choice.
 func withoutFiles(list []*pylock.Package, titles map[string]bool) []*pylock.Package {
 	out := make([]*pylock.Package, len(list))
 	for i, k := range list {
 		one := *k
-		one.Distill.WantedBy, one.Distill.Passed = nil, nil
+		one.Distill.WantedBy, one.Distill.Passed, one.Distill.Note = nil, nil, ""
 		for _, line := range k.Distill.WantedBy {
 			switch who, what, file := pylock.SplitWanter(line); {
 			case file != "":

@@ -44,6 +44,31 @@ type unreachable struct {
 func (u *unreachable) Error() string { return fmt.Sprintf("%s: %v", u.name, u.cause) }
 func (u *unreachable) Unwrap() error { return u.cause }
 
+// unanswered is the error for an index that gave no answer, with what to do.
+type unanswered struct{ cause error }
+
+func (u *unanswered) Error() string { return u.cause.Error() }
+func (u *unanswered) Unwrap() error { return u.cause }
+
+// Hints says what to do now.
+func (u *unanswered) Hints() []string {
+	var h interface{ Hints() []string }
+	var status *transport.Error
+	switch {
+	case errors.As(u.cause, &h):
+		return h.Hints()
+	case !errors.As(u.cause, &status):
+		return nil
+	case status.Kind == transport.Auth:
+		return []string{"a login is taken from the URL of the index (https://USER:PASSWORD@HOST/...) or, for https, from netrc"}
+	case status.Temporary():
+		return []string{"try again later, name another index with --index-url, or use what the cache holds with --offline"}
+	case status.Kind == transport.Network, status.Kind == transport.Server:
+		return []string{"check the address of the index, or name another one with --index-url"}
+	}
+	return nil
+}
+
 // standing is one installed distribution as a way to get its version.
 type standing struct {
 	version  python.Version
@@ -171,7 +196,7 @@ func (s *source) Project(ctx context.Context, name python.Name, direct string) (
 		p.Unasked, p.Advice = true, "run it once without --offline, which fills the cache"
 		return p, nil
 	case err != nil:
-		return nil, err
+		return nil, &unanswered{err}
 	}
 	n := len(page.Releases)
 	rows := make([]python.Version, n)
@@ -179,7 +204,7 @@ func (s *source) Project(ctx context.Context, name python.Name, direct string) (
 		rows[i] = page.Releases[n-1-i].Version // newest first there, oldest first here
 	}
 	p := joined(shelved{rows, func(i int) []*resolve.Artifact { return s.artifacts(page.Releases[n-1-i].Files()) }}, s.standing[name], "")
-	p.Index = page.Index
+	p.Index, p.Others = page.Index, page.Unasked
 	switch {
 	case page.Status != "" && page.Status != "active":
 		p.Note = strings.TrimSpace("the project is " + page.Status + " " + page.StatusReason)
@@ -375,7 +400,7 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 	case errors.Is(err, pypi.ErrDynamic), errors.Is(err, pypi.ErrDamaged), errors.Is(err, transport.ErrNotFound):
 		return nil, &resolve.Unusable{Reason: err.Error()}
 	case err != nil:
-		return nil, err
+		return nil, &unanswered{err}
 	}
 	m, err := s.metadata.Parse(text.Core)
 	if err != nil {

@@ -219,7 +219,7 @@ func (c *converter) dependencies(pick *resolve.Pick) []Dependency {
 }
 
 func (c *converter) origin(pick *resolve.Pick) Origin {
-	o := Origin{On: make(map[string]string), Note: pick.Guess}
+	o := Origin{On: make(map[string]string), Note: pick.Note()}
 	for _, on := range pick.On {
 		from := FromImage
 		if on.Artifact.Kind != resolve.ImageFiles {

@@ -43,8 +43,8 @@ func (c *Client) project(ctx context.Context, name python.Name) (*Project, error
 	if linked != nil {
 		pages = append(pages, linked)
 	}
-	var asked []string
-	for _, index := range c.state.indexes {
+	var asked, unasked []string
+	for i, index := range c.state.indexes {
 		asked = append(asked, transport.RedactURL(index))
 		page, err := c.page(ctx, index, name)
 		if errors.Is(err, ErrNotFound) {
@@ -55,12 +55,17 @@ func (c *Client) project(ctx context.Context, name python.Name) (*Project, error
 		}
 		pages = append(pages, page)
 		if !c.UnsafeBestMatch {
+			for _, other := range c.state.indexes[i+1:] {
+				unasked = append(unasked, transport.RedactURL(other))
+			}
 			break
 		}
 	}
 	switch {
 	case len(pages) > 0:
-		return join(name, pages), nil
+		p := join(name, pages)
+		p.Unasked = unasked
+		return p, nil
 	case len(asked) == 0:
 		return nil, fmt.Errorf("project %s: %w: not in the find-links, and no index is to be asked", name, ErrNotFound)
 	}

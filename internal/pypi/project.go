@@ -12,8 +12,9 @@ import (
 // nobody looks at the files of a release.
 type Project struct {
 	Name         python.Name
-	Index        string // URL without credentials; "" if only find-links know the project
-	Status       string // PEP 792, "" if active
+	Index        string   // URL without credentials; "" if only find-links know the project
+	Unasked      []string // indexes behind that one, without credentials; see Client.UnsafeBestMatch
+	Status       string   // PEP 792, "" if active
 	StatusReason string
 	Releases     []Release // newest first; versions are distinct
 	// Skipped counts rows that are left out: other formats than wheels and source

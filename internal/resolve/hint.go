@@ -17,6 +17,12 @@ func (p *proof) hints() []advice {
 			out = append(out, advice{text: h})
 		}
 	}
+	for _, k := range p.wantedPackages() {
+		if project := k.listings[0].project; len(project.Others) > 0 && p.contested(k) {
+			add("%s is taken from %s, the first index that has it, so %s was not asked: if you trust both, --index-strategy unsafe-best-match takes the versions of all",
+				k.name, project.Index, strings.Join(project.Others, ", "))
+		}
+	}
 	for _, t := range p.facts {
 		if t.kind == factGuarded {
 			out = append(out, p.hintGuarded(t))

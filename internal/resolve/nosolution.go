@@ -168,7 +168,7 @@ func (p *proof) single(t *told) string {
 	n := len(t.dep.versions)
 	there := p.there(t.dep)
 	if n > mostListed {
-		there = fmt.Sprintf("there are %d, from %s to %s", n, t.dep.versions[0], t.dep.versions[n-1])
+		there = fmt.Sprintf("there are %d, from %s to %s%s", n, t.dep.versions[0], t.dep.versions[n-1], t.dep.inFirst())
 	}
 	text := fmt.Sprintf("%s: no version of %s fits %q (%s", origin(t.req), t.dep.name, t.req.Specifiers, strings.Replace(there, "is only", "is", 1))
 	if bound, err := python.ParseVersion(strings.TrimSuffix(t.req.Specifiers.All()[0].VersionText(), ".*")); err == nil {

@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
@@ -48,6 +50,22 @@ type Placed struct {
 	// Refused holds the artifacts that come before it in the order of sources
 	// and can't be used, with the reason: "image files: ...".
 	Refused []string
+}
+
+// Yanked returns that files which are taken were yanked, and why, "" if none was.
+func (p *Pick) Yanked() string {
+	for _, on := range p.On {
+		if a := on.Artifact; a.Yanked && a.Kind != ImageFiles {
+			return strings.TrimSuffix("was yanked: "+a.YankedReason, ": ")
+		}
+	}
+	return ""
+}
+
+// Note returns what whoever reads about the pick should know, "" if nothing.
+func (p *Pick) Note() string {
+	notes := []string{p.Yanked(), p.Guess}
+	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
 }
 
 // Want is one requirement that a pick fulfils.

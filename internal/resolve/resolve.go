@@ -75,6 +75,8 @@ type Project struct {
 	Artifacts func(i int) []*Artifact
 	// Index is the URL, without credentials, of the index that answered, or "".
 	Index string
+	// Others are indexes that were not asked since that one answered first.
+	Others []string
 	// Note is shown where no version can be had: "not found in any index",
 	// "quarantined", "not in the cache, and --offline is set". May be empty.
 	Note string

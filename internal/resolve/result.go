@@ -239,20 +239,24 @@ func splits(picks []*Pick, why map[python.Name]string) []Split {
 }
 
 // finish adds to a pick what was passed over for it. It returns a warning if a
-// better version was, only because nobody can tell what it needs.
+// better version was, only because nobody can tell what it needs, and one if the
+// pick was yanked.
 func (s *solver) finish(p *Pick) (warnings []string) {
 	for k := range p.On {
 		p.On[k].Refused = s.policy.refusedBefore(p.Candidate, p.On[k].Artifact, p.On[k].Target)
 	}
 	p.Files = s.files(p)
 	p.Passed = s.passed(p)
+	if yanked := p.Yanked(); yanked != "" {
+		warnings = append(warnings, fmt.Sprintf("%s %s %s", p.Name, p.Version, yanked))
+	}
 	for _, o := range p.Passed {
 		i := p.pkg.find(o.First)
 		if rel := p.pkg.releases[i].Load(); rel != nil && rel.seen && rel.err != nil && o.Reason == rel.err.Error() {
-			return []string{fmt.Sprintf("%s %s would come before %s, but can't be used: %s", p.Name, o.First, p.Version, o.Reason)}
+			return append(warnings, fmt.Sprintf("%s %s would come before %s, but can't be used: %s", p.Name, o.First, p.Version, o.Reason))
 		}
 	}
-	return nil
+	return warnings
 }
 
 // files returns what of a pick a lock should hold.

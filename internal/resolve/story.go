@@ -239,7 +239,15 @@ func (p *proof) there(k *pkg) string {
 		}
 		return "there is none: " + note
 	}
-	return "there " + verb(full(int32(len(k.versions))), "is only ", "are ") + k.list(full(int32(len(k.versions))))
+	return "there " + verb(full(int32(len(k.versions))), "is only ", "are ") + k.list(full(int32(len(k.versions)))) + k.inFirst()
+}
+
+// inFirst names the index that the versions come from if others were not asked.
+func (p *pkg) inFirst() string {
+	if project := p.listings[0].project; len(project.Others) > 0 {
+		return " in " + project.Index
+	}
+	return ""
 }
 
 func verb(s set, one, many string) string {

@@ -112,6 +112,35 @@ func TestHintsHelp(t *testing.T) {
 	}
 }
 
+// inFirst is a world whose index is one of two, and the first.
+type inFirst struct{ *world }
+
+func (f inFirst) Project(ctx context.Context, name python.Name, url string) (*Project, error) {
+	p, err := f.world.Project(ctx, name, url)
+	if p != nil {
+		p.Index, p.Others = "https://one.example.org/", []string{"https://two.example.org/"}
+	}
+	return p, err
+}
+
+func TestIndexesThatWereNotAskedAreNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"want b>=2\n": `requirements.txt:1: no version of b fits ">=2" (there is 1.0 in https://one.example.org/)`,
+		"want a\n":    "requirements.txt:1: a can't be met: no version of b fits:\n  requirements.txt:1 wants a\n  a 1.0 needs b>=2, but there is only 1.0 in https://one.example.org/",
+	} {
+		c := parseWorlds(t, "", "== x\nindex\n  a 1.0 | needs b>=2\n  b 1.0\n"+text)[0]
+		_, err := Solve(context.Background(), inFirst{c.world}, c.req)
+		var none *NoSolution
+		if !errors.As(err, &none) || none.Story != want {
+			t.Errorf("got %v, want %q", err, want)
+			continue
+		}
+		if h := none.Hints(); len(h) == 0 || !strings.HasPrefix(h[0], "b is taken from https://one.example.org/, the first index that has it, so https://two.example.org/ was not asked") {
+			t.Errorf("got hints %q", h)
+		}
+	}
+}
+
 // TestFilesThatAreNotThereAreToldOf covers a version of which the index lists no
 // files at all, as those of old projects.
 func TestFilesThatAreNotThereAreToldOf(t *testing.T) {
