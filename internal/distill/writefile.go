@@ -9,8 +9,8 @@ import (
 // WriteFile replaces a file in one step: what fails leaves the old one. Of a
 // symbolic link, the file that it leads to is replaced.
 func WriteFile(name string, text []byte) error {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 	}
 	f, err := createSibling(name)
 	if err != nil {
