@@ -75,7 +75,7 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	case unfitFiles:
 		return "has files in the image that do not fit: " + list[0].Unfit
 	case wrongTags:
-		return fmt.Sprintf("has no wheel for %s (there are: %s)", t.tagName(), tagGroups(list, t.Markers.PlatformMachine))
+		return fmt.Sprintf("has no wheel for %s%s (there are: %s)", t.tagName(), t.libcAgainst(list), tagGroups(list, t.Markers.PlatformMachine))
 	case wrongPython, outgrown:
 		return fmt.Sprintf("needs Python %s, %s has %s", list[0].RequiresPython, t.Name, t.Python)
 	case tooNew:
@@ -100,6 +100,26 @@ func (t *Target) tagName() string {
 		release = append(release, 0)
 	}
 	return fmt.Sprintf("cp%d%d %s", release[0], release[1], t.Name)
+}
+
+// libcAgainst names the C library of the target if wheels would fit but for that.
+func (t *Target) libcAgainst(list []*Artifact) string {
+	if t.Libc.Family == "" {
+		return ""
+	}
+	for _, a := range list {
+		for _, platform := range a.WheelName.Platform {
+			if !strings.Contains(platform, "linux") || !strings.HasSuffix(platform, "_"+t.Markers.PlatformMachine) {
+				continue
+			}
+			anyLibc := *a.WheelName
+			anyLibc.Platform = []string{"linux_" + t.Markers.PlatformMachine}
+			if _, ok := t.Tags.Rank(&anyLibc); ok {
+				return fmt.Sprintf(" with %s %d.%d", t.Libc.Family, t.Libc.Major, t.Libc.Minor)
+			}
+		}
+	}
+	return ""
 }
 
 // refusedBefore tells, for the ways that come before the one taken, why they
@@ -133,9 +153,10 @@ func (s *solver) passed(p *Pick) []Passed {
 	for _, placed := range p.On {
 		on |= maskOf(placed.Target)
 	}
+	apart := 0
 	add := func(i int32, reason string) {
 		v := p.pkg.versions[i]
-		if n := len(out); n > 0 && out[n-1].Reason == reason {
+		if n := len(out); n > apart && out[n-1].Reason == reason {
 			out[n-1].Last = v
 			out[n-1].Count++
 			return
@@ -152,6 +173,7 @@ func (s *solver) passed(p *Pick) []Passed {
 	for _, i := range prefer {
 		add(i, s.passedFor(p, i, on))
 	}
+	apart = len(out) // what was preferred is no end of a range of others
 	n := int32(len(p.pkg.versions))
 	for k := range n {
 		i := n - 1 - k

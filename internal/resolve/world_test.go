@@ -118,6 +118,7 @@ func testTarget(name, version string, libc python.Libc) Target {
 	v := mustVersion(version)
 	release := append(v.Release(), 0, 0)[:3]
 	return Target{
+		Libc:   libc,
 		Name:   name,
 		Python: v,
 		Markers: python.MarkerEnv{
