@@ -77,13 +77,19 @@ func (h *Host) layPlatform(ctx context.Context, in *inputs, r *resolved, t int, 
 			p, err = plan.Make(pin)
 		}
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	made := planned{
+		dev:      dev.env,
+		platform: name, base: base.image.Files, plan: p, env: slices.Concat(base.image.Config.Config.Env, o.Env),
+		dirs: append(slices.Clone(in.app.places), workdir(base, o)), settled: r.asked.overridden(),
+	}
+	told, err := checkCommand(name, newCommand(&base.image.Config.Config, c.change), made.tree(), dev, o.NoVerify)
+	p.Warnings = append(p.Warnings, told...)
 	if err == nil && !o.NoVerify {
 		h.Teller.Step(name, "verifying")
-		err = h.verifyPlan(planned{
-			dev:      dev.env,
-			platform: name, base: base.image.Files, plan: p, env: slices.Concat(base.image.Config.Config.Env, o.Env),
-			dirs: append(slices.Clone(in.app.places), workdir(base, o)), settled: r.asked.overridden(),
-		})
+		err = h.verifyPlan(made)
 	}
 	if err != nil {
 		return nil, nil, err
