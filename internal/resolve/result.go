@@ -162,7 +162,7 @@ func (b *builder) pick(p *pkg, index int32) *Pick {
 	if s := b.s; s.setup.outgrown[p.name] {
 		for t := range s.req.Targets {
 			if needs, ok := outgrows(rel, t, s.req.Targets[t].Python); ok {
-				b.warnings = append(b.warnings, fmt.Sprintf("%s %s asks for Python %s, and %s has %s; nothing else fits",
+				b.warnings = append(b.warnings, fmt.Sprintf("%s %s asks for Python %s, and %s has %s; nothing else fits, but pip and uv will refuse it there",
 					p.name, pick.Version, needs, s.req.Targets[t].Name, s.req.Targets[t].Python))
 			}
 		}
