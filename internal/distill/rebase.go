@@ -260,7 +260,8 @@ func (v *rebased) verify(t *plan.Transplant) error {
 	}
 	var broken []string
 	for _, f := range v.findings(t.New, t.NewBase) {
-		if f.Severity.AtLeast(audit.High) && !before[key{f.ID, f.Place.File}] {
+		said := slices.Contains(broken, f.Message) // of another file
+		if f.Severity.AtLeast(audit.High) && !before[key{f.ID, f.Place.File}] && !said {
 			broken = append(broken, f.Message)
 		}
 	}

@@ -59,8 +59,11 @@ type transplant struct {
 	err      error
 }
 
+// trouble says a thing once, however many files it is about.
 func (c *transplant) trouble(format string, args ...any) {
-	c.troubles = append(c.troubles, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.troubles, text) {
+		c.troubles = append(c.troubles, text)
+	}
 }
 
 // python compares the interpreters.
@@ -295,23 +298,27 @@ func (c *transplant) adds(info string) bool {
 	return false
 }
 
-// twice finds folders with two records of one package, one of which the plan would have
-// taken away: a whiteout names files of the old base's version.
+// twice finds packages of the application that the new base has as well, where the old
+// base had none, or had it where the plan took it away: a whiteout names files of that
+// version.
 func (c *transplant) twice() {
-	type place struct{ name, location string }
-	count := func(e *inspect.Environment) map[place]int {
-		m := map[place]int{}
-		for _, d := range e.Distributions {
-			m[place{string(d.Name), d.Location}]++
+	own, known := map[string]string{}, map[string]bool{}
+	before, now := map[string]int{}, map[string]int{}
+	for _, d := range c.Old.Distributions {
+		before[string(d.Name)]++
+		known[d.Info] = true
+		if own[string(d.Name)] == "" && c.adds(d.Info) {
+			own[string(d.Name)] = d.Version.String()
 		}
-		return m
 	}
-	before := count(c.Old)
-	now := count(c.New)
 	for _, d := range c.New.Distributions {
-		p := place{string(d.Name), d.Location}
-		if now[p] > 1 && before[p] < 2 && !c.adds(d.Info) {
-			c.trouble("%s %s of the new base would stand beside the application's: the old base had another version, which is taken away", d.Name, d.Version)
+		now[string(d.Name)]++
+	}
+	for _, d := range c.New.Distributions {
+		name := string(d.Name)
+		if own[name] != "" && now[name] > before[name] && !known[d.Info] && !c.adds(d.Info) {
+			c.trouble("the new base has %s %s in /%s, beside the application's %s: the old base had none, or another one that was taken away",
+				name, d.Version, d.Location, own[name])
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,14 @@ func transplantText(t *testing.T, input string) string {
 	for _, s := range sections(input) {
 		part[s.name] = s.text
 	}
-	whole := func(base string) *inspect.Environment { return readTree(t, base+part["added"]) }
+	whole := func(base string) *inspect.Environment {
+		env := readTree(t, base+part["added"])
+		// In the order in which Python finds them: its own folder is first.
+		slices.SortStableFunc(env.Distributions, func(a, b *inspect.Distribution) int {
+			return strings.Compare(b.Location, a.Location)
+		})
+		return env
+	}
 	tree := func(text string) files.Set { return readTree(t, text).Files }
 	own := map[string]bool{}
 	base := tree(part["old"])
