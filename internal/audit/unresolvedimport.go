@@ -108,6 +108,8 @@ func (c *importCheck) unresolved(m *modules.Module, n *modules.Need) (x Finding,
 		x.Fix = fmt.Sprintf("require the package that has %s", top)
 	}
 	switch {
+	case c.reached[m.File] != nil && top == own && modules.IsStdlib(top):
+		c.vital[m.File] = true // a base may lack parts of the standard library, not parts of its packages
 	case c.reached[m.File] != nil && (there != nil || modules.IsStdlib(top) || c.isApp(m.File)):
 	case c.reached[m.File] != nil:
 		x.Severity = Medium

@@ -63,7 +63,7 @@ func Verify(env *inspect.Environment, o VerifyOptions) []Finding {
 			if x.Severity == Unset {
 				x.Severity = r.Severity
 			}
-			if x.Severity.AtLeast(High) && x.Place.File != "" && o.Inherited(x.Place.File) {
+			if x.Severity.AtLeast(High) && x.Place.File != "" && o.Inherited(x.Place.File) && !v.vital[x.Place.File] {
 				x.Severity = Medium
 			}
 			if x.ID == "" {
@@ -130,12 +130,15 @@ type verifier struct {
 	closure  *elfdeps.Closure  // of scope's native code, nil without a loader
 	elf      []string          // files that closure starts from
 	needed   map[string]bool   // files of the closure that must load
-	loose    *elfdeps.Closure  // of native code that none of these needs
-	loader   *elfdeps.Loader
+	// vital are the files without which nothing runs: what is wrong with those is an
+	// error whoever broke it.
+	vital  map[string]bool
+	loose  *elfdeps.Closure // of native code that none of these needs
+	loader *elfdeps.Loader
 }
 
 func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
-	v := &verifier{env: env, o: o, owner: map[string]*inspect.Distribution{}, reached: map[string]*modules.Module{}, scripted: map[string]bool{}, guarded: map[string]bool{}}
+	v := &verifier{env: env, o: o, owner: map[string]*inspect.Distribution{}, reached: map[string]*modules.Module{}, scripted: map[string]bool{}, vital: map[string]bool{}, guarded: map[string]bool{}}
 	for _, d := range env.Distributions {
 		for _, p := range d.Files {
 			if v.owner[p] == nil {
@@ -153,7 +156,7 @@ func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
 	}
 	v.tree = modules.New(env.Files, modules.Options{
 		SysPath: append(slices.Clone(o.Roots), py.SysPath...), ExtSuffix: py.ExtSuffix, Builtins: py.Builtins, Minor: minor,
-		Archives: env.ArchivedModules(), Source: inspect.Source,
+		Archives: env.ArchivedModules(), Source: inspect.Source, Stdlib: py.Stdlib,
 	})
 	v.findScope()
 	v.findRoots()

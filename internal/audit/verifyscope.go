@@ -160,6 +160,11 @@ func (v *verifier) findNative() {
 	if c, err := l.Closure(append(slices.Clone(importable), py.Path), py.Path); err == nil {
 		v.closure = c
 	}
+	if c, err := l.Closure(nil, py.Path); err == nil {
+		for _, o := range c.Objects {
+			v.vital[o.Real] = true
+		}
+	}
 	v.findLoose(others)
 }
 

@@ -49,7 +49,13 @@ func (t *Tree) Needs(from *Module, i *pysource.Import) []Need {
 		if name == "*" {
 			continue
 		}
-		out = append(out, t.member(of, name))
+		n := t.member(of, name)
+		// "from . import _parser" inside the standard library asks for a file; public
+		// names may be made at run time (multiprocessing).
+		if n.Module == nil && !n.Attribute && strings.HasPrefix(name, "_") && strings.HasPrefix(i.Module, ".") && t.isStdlib(from) && !(of.Facts != nil && of.Facts.Star) {
+			n.Known = true
+		}
+		out = append(out, n)
 	}
 	return out
 }

@@ -20,6 +20,7 @@ type Options struct {
 	ExtSuffix string   // ".cpython-311-x86_64-linux-gnu.so"; "" if unknown
 	Builtins  []string // modules that are compiled in; nil if unknown
 	Minor     int      // 11 of Python 3.11
+	Stdlib    string   // directory of the standard library, "" if unknown
 	// Archives are the top-level modules of the archives on SysPath that are known.
 	Archives map[string][]string
 	// Source returns what is known of a .py file, nil if nothing is.
@@ -145,6 +146,7 @@ func (t *Tree) Find(name string) (m *Module, known bool) {
 	case !above.Package:
 		return nil, false // os.path, six.moves
 	}
+	known = !above.grafts() || t.isStdlib(above)
 	m, ok := t.found[name]
 	if !ok {
 		if len(above.paths) > 0 {
@@ -155,7 +157,14 @@ func (t *Tree) Find(name string) (m *Module, known bool) {
 		}
 		t.found[name] = m
 	}
-	return m, m != nil || !above.grafts()
+	return m, m != nil || known
+}
+
+// isStdlib tells whether a module is one of the standard library's own, which make no
+// submodules at run time: os.path is below a module that is no package.
+func (t *Tree) isStdlib(m *Module) bool {
+	rest, ok := strings.CutPrefix(m.File, t.o.Stdlib+"/")
+	return ok && t.o.Stdlib != "" && !strings.HasPrefix(rest, "site-packages/") && !strings.HasPrefix(rest, "dist-packages/")
 }
 
 // top finds a module that is in no package.
