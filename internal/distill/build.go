@@ -64,7 +64,8 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		if lock, err = newLock(ctx, r, in.from, in.onto); err != nil {
 			return nil, err
 		}
-		p.carry(lock)
+		h.warnSecrets(r.Resolution)
+		p.carry(lock, a.constraints)
 		if err := p.checkFiles(lock); err != nil {
 			return nil, err
 		}

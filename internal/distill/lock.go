@@ -45,7 +45,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 		return nil, err
 	}
 	h.warnSecrets(r.Resolution)
-	p.carry(lock)
+	p.carry(lock, a.constraints)
 	if err := p.checkFiles(lock); err != nil {
 		return nil, err
 	}

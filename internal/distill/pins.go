@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -94,7 +95,7 @@ func (p *pins) strangers(picks []*resolve.Pick) []python.Name {
 
 // carry gives the entries of a new lock that are as they were the account of what
 // was passed over back: a resolution that starts from pins never looked at it.
-func (p *pins) carry(now *pylock.Lock) {
+func (p *pins) carry(now *pylock.Lock, constraints []python.Requirement) {
 	if p == nil {
 		return
 	}
@@ -104,10 +105,18 @@ func (p *pins) carry(now *pylock.Lock) {
 	}
 	for _, k := range slices.Concat(now.Packages, now.Distill.Image) {
 		if was := old[entryKey(k)]; was != nil {
-			k.Distill.Passed = was.Distill.Passed
+			k.Distill.Passed = slices.DeleteFunc(slices.Clone(was.Distill.Passed), func(line string) bool {
+				return strings.Contains(line, allowsOnly) && !slices.ContainsFunc(constraints, func(c python.Requirement) bool {
+					return c.Name == k.Name && strings.HasSuffix(line, ": "+path.Base(c.Pos.File)+allowsOnly+c.Specifiers.String())
+				})
+			})
 		}
 	}
 }
+
+// allowsOnly stands in what was passed over because of a constraint, which is no
+// part of what an entry is wanted by.
+const allowsOnly = " allows only "
 
 // entryKey is equal for entries that say the same project, version and place, and
 // are wanted by the same packages with the same bounds.
