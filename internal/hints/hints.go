@@ -35,6 +35,9 @@ type Hint struct {
 	// Optional are globs below site-packages of modules or extension modules that
 	// the package works without: what they need may be missing.
 	Optional []string
+	// Spare says that the package works without the Libraries: else it is told if neither
+	// image has one of them.
+	Spare bool
 }
 
 // Python is the name that stands for the interpreter, its standard library and the C

@@ -45,6 +45,7 @@ type table struct {
 	Leave     []string `toml:"leave"`
 	Keep      []string `toml:"keep"`
 	Optional  []string `toml:"optional"`
+	Spare     bool     `toml:"spare"`
 }
 
 // Parse reads hints: an array of tables [[hint]]. Unknown keys are errors. An error begins
@@ -105,7 +106,7 @@ func (t table) hint() (Hint, error) {
 	}
 	h := Hint{
 		Package: name, Why: why, When: t.When, Libraries: t.Libraries, Files: t.Files,
-		Programs: t.Programs, Leave: t.Leave, Keep: t.Keep, Optional: t.Optional,
+		Programs: t.Programs, Leave: t.Leave, Keep: t.Keep, Optional: t.Optional, Spare: t.Spare,
 	}
 	for _, l := range []struct {
 		key   string

@@ -20,6 +20,14 @@ type loads struct {
 	unknown map[string][]string // by owner: modules that load what their text does not say
 	finds   []find              // calls of find_library whose library is in the new image
 	waiting []waiting           // brought in this round
+	lacking []lacking           // by hints
+}
+
+// lacking is what a hint says about libraries none of which is in either image.
+type lacking struct {
+	pkg  python.Name
+	why  string
+	libs []string
 }
 
 // absent is a library that a file may load and that neither image has.
@@ -265,6 +273,11 @@ func (n *native) isLeft(l *laid, name string) bool {
 
 // tellLoads tells what may be loaded and could not be brought.
 func (n *native) tellLoads() {
+	for _, x := range n.loads.lacking {
+		if !slices.ContainsFunc(x.libs, func(name string) bool { return n.now.has(name, "") }) {
+			n.warnf("%s: %s, but neither image has %s", x.pkg, strings.TrimPrefix(x.why, string(x.pkg)+" "), strings.Join(x.libs, " or "))
+		}
+	}
 	byOwner := map[string][]absent{}
 	for _, a := range n.loads.absent {
 		by := a.l.file.Path

@@ -135,6 +135,9 @@ func (n *native) bringHint(h hints.Hint, when []string) (came bool, err error) {
 	for _, name := range h.Libraries {
 		paths = append(paths, n.hintedLibraries(name, when)...)
 	}
+	if len(paths) == 0 && len(h.Libraries) > 0 && !h.Spare {
+		n.lacksAll(h)
+	}
 	for _, name := range h.Programs {
 		paths = append(paths, n.hintedProgram(name)...)
 	}
@@ -153,6 +156,15 @@ func (n *native) bringHint(h hints.Hint, when []string) (came bool, err error) {
 		came = came || one
 	}
 	return came, nil
+}
+
+// lacksAll keeps in mind that no library of a hint is in the development image. What globs
+// name may be of another release, so they say nothing.
+func (n *native) lacksAll(h hints.Hint) {
+	if h.Package == hints.Python || slices.ContainsFunc(h.Libraries, func(name string) bool { return strings.ContainsAny(name, `*?[`) }) {
+		return
+	}
+	n.loads.lacking = append(n.loads.lacking, lacking{h.Package, h.Why, h.Libraries})
 }
 
 // bringNew brings what path leads to. came is false if it was there already, or is
