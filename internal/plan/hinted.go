@@ -249,7 +249,11 @@ func (n *native) hintedFiles(text string) ([]string, error) {
 		return nil, err
 	}
 	root := globs[0].root()
-	if real, ok := n.planner.dev.Resolve(root); ok && real != root { // lib of a merged root
+	real, ok := n.planner.dev.Resolve(root)
+	if !ok {
+		real = root
+	}
+	if real != root { // lib of a merged root
 		text = "/" + real + strings.TrimPrefix(strings.TrimPrefix(text, "/"), root)
 		if globs, err = parseGlobs([]string{text}); err != nil {
 			return nil, err
@@ -258,7 +262,8 @@ func (n *native) hintedFiles(text string) ([]string, error) {
 	var out []string
 	for f := range n.under(globs[0].root()) {
 		if !f.Mode.IsDir() && globs[0].match(f.Path) && leads(n.planner.dev, f) {
-			out = append(out, f.Path)
+			// As it was named: the links on the way come along, too.
+			out = append(out, root+strings.TrimPrefix(f.Path, real))
 		}
 	}
 	return out, nil
