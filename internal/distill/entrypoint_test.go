@@ -1,6 +1,7 @@
 package distill
 
 import (
+	"errors"
 	"io/fs"
 	"strings"
 	"testing"
@@ -78,8 +79,9 @@ func TestCheckCommand(t *testing.T) {
 		}
 		warnings, err := checkCommand("linux/amd64", newCommand(base, change), set, dev, false)
 		got := ""
-		if err != nil {
-			got = "error: " + err.Error() + " [" + strings.Join(err.(*Failure).Hints(), "; ")
+		var failure *Failure
+		if errors.As(err, &failure) {
+			got = "error: " + err.Error() + " [" + strings.Join(failure.Hints(), "; ")
 			if KindOf(err) != Usage {
 				t.Errorf("%s: kind %v", c.name, KindOf(err))
 			}
