@@ -86,12 +86,12 @@ table([""] + sets, [[label] + [differ(n, t) for n in sets] for t, label in TOOLS
 print("Container start to the end of the smoke script, seconds, amd64:\n")
 table([""] + sets, [[label] + [number(get(n, t, "amd64", "start"), "%.2f") for n in sets] for t, label in TOOLS if t != "floor"])
 
-if any(get(n, "distill", "both", "cold") for n in sets):
+if any(get(n, "distill", "both", "unpack_1") for n in sets):
     print("A cold run of distill (both platforms) beside decompressing the layers of both development images:\n")
     body = []
     for n in sets:
         cold, one, two = (get(n, "distill", "both", k) for k in ("cold", "unpack_1", "unpack_2"))
-        if cold:
+        if cold and one and two:
             body.append([n, "%.1f" % cold["seconds"], "%.1f" % cold["cpu"], "%.0f" % (cold["rss"] * 1024 / 1e6),
                          "%.1f" % one, "%.1f" % two, "%.2f" % (cold["seconds"] / one), "%.2f" % (cold["seconds"] / two)])
     table(["", "distill, s", "CPU s", "peak MB", "gzip -dc, one at a time, s", "two at once, s", "ratio to one", "ratio to two"], body)
