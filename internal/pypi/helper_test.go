@@ -38,7 +38,7 @@ func clientWith(t *testing.T, d *cache.Dir, indexes ...string) *Client {
 	t.Helper()
 	c := &Client{
 		Cache: d, Indexes: indexes, Log: func(format string, args ...any) { t.Logf(format, args...) },
-		Transport: transport.New(transport.Options{BodyWindow: 300 * time.Millisecond, HeaderTimeout: 5 * time.Second}),
+		Transport: transport.New(transport.Options{BodyWindow: time.Second, HeaderTimeout: 5 * time.Second}),
 	}
 	if err := c.init(); err != nil {
 		t.Fatal(err)
