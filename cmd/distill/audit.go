@@ -87,9 +87,19 @@ func today(environ func(string) (string, bool)) (time.Time, error) {
 
 // writeAudit writes the findings to stdout.
 func (a *app) writeAudit(res *distill.AuditResult, sarif bool) error {
+	return a.writeFindings(res, res.Findings, res.Ignored, sarif, func() {
+		if !a.output.quiet || len(res.Findings) > 0 {
+			printAudit(a.stdout, res)
+		}
+	})
+}
+
+// writeFindings writes a result to stdout: its findings as SARIF, all of it as JSON if that
+// is asked for, else whatever show writes.
+func (a *app) writeFindings(res any, open []audit.Finding, ignored []audit.Ignored, sarif bool, show func()) error {
 	switch {
 	case sarif:
-		text, err := audit.SARIF(version(), res.Findings, res.Ignored)
+		text, err := audit.SARIF(version(), open, ignored)
 		if err != nil {
 			return err
 		}
@@ -99,9 +109,8 @@ func (a *app) writeAudit(res *distill.AuditResult, sarif bool) error {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(res)
-	case !a.output.quiet || len(res.Findings) > 0:
-		printAudit(a.stdout, res)
 	}
+	show()
 	return nil
 }
 

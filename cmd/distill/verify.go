@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -69,22 +68,11 @@ func newVerify(a *app) *cobra.Command {
 
 // writeVerify writes the findings to stdout.
 func (a *app) writeVerify(res *distill.VerifyResult, sarif bool) error {
-	switch {
-	case sarif:
-		text, err := audit.SARIF(version(), res.Findings, res.Ignored)
-		if err != nil {
-			return err
+	return a.writeFindings(res, res.Findings, res.Ignored, sarif, func() {
+		if !a.output.quiet || res.Failing > 0 {
+			printVerify(a.stdout, res, a.output.verbose)
 		}
-		_, err = a.stdout.Write(text)
-		return err
-	case a.output.json:
-		e := json.NewEncoder(a.stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(res)
-	case !a.output.quiet || res.Failing > 0:
-		printVerify(a.stdout, res, a.output.verbose)
-	}
-	return nil
+	})
 }
 
 // printVerify shows a line about what was judged and a paragraph for each finding; those

@@ -15,7 +15,6 @@ func checkInterpreter(v *verifier) []Finding {
 	if py == nil {
 		return []Finding{{Message: "there is no Python in the image", Fix: "take a base image with Python"}}
 	}
-	v.vital[py.Path] = true
 	var out []Finding
 	if py.Loader != "" && v.loader == nil {
 		out = append(out, v.finding(py.Path, "is started by the loader /"+py.Loader+", which is not in the image", "take a base image with this C library"))

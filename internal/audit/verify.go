@@ -150,6 +150,7 @@ func newVerifier(env *inspect.Environment, o VerifyOptions) *verifier {
 	if py == nil {
 		return v
 	}
+	v.vital[py.Path] = true
 	minor := 0
 	if r := py.Version.Release(); len(r) > 1 {
 		minor = int(r[1])

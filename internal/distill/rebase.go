@@ -254,12 +254,16 @@ func (v *rebased) check() (*configured, error) {
 // breaks is an error.
 func (v *rebased) verify(t *plan.Transplant) error {
 	type key struct{ id, file string }
+	found := v.findings(t.New, t.NewBase)
+	if failing(found) == 0 {
+		return nil
+	}
 	before := map[key]bool{}
 	for _, f := range v.findings(t.Old, t.OldBase) {
 		before[key{f.ID, f.Place.File}] = true
 	}
 	var broken []string
-	for _, f := range v.findings(t.New, t.NewBase) {
+	for _, f := range found {
 		said := slices.Contains(broken, f.Message) // of another file
 		if f.Severity.AtLeast(audit.High) && !before[key{f.ID, f.Place.File}] && !said {
 			broken = append(broken, f.Message)

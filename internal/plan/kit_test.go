@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -385,4 +387,35 @@ func sections(text string) []section {
 		list[len(list)-1].text += line
 	}
 	return list
+}
+
+// eachCase runs the cases of some files: what stands above "-- want --" makes the text
+// below it. With -update that is written anew.
+func eachCase(t *testing.T, pattern string, run func(t *testing.T, input string) string) {
+	t.Helper()
+	cases, err := filepath.Glob(pattern)
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("%v, %d cases", err, len(cases))
+	}
+	for _, name := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const mark = "-- want --\n"
+			input, want, ok := strings.Cut(string(text), mark)
+			if !ok {
+				t.Fatal("nothing is wanted")
+			}
+			got := run(t, input)
+			if *update {
+				if err := os.WriteFile(name, []byte(input+mark+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
 }

@@ -21,31 +21,10 @@ var update = flag.Bool("update", false, "write the wanted plans anew")
 // Each file in testdata is a case: the trees of both images and of wheels, the
 // picks, and the plan that is wanted. kit_test.go tells how trees are written.
 func TestMake(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("%v, %d cases", err, len(cases))
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			const mark = "-- want --\n"
-			input, want, ok := strings.Cut(string(text), mark)
-			if !ok {
-				t.Fatal("nothing is wanted")
-			}
-			got := planText(t, readCase(t, input))
-			if *update {
-				if err := os.WriteFile(name, []byte(input+mark+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
+	eachCase(t, "testdata/*.txtar", func(t *testing.T, input string) string {
+		t.Helper()
+		return planText(t, readCase(t, input))
+	})
 }
 
 // The order of picks and of what is in the trees does not show.

@@ -19,31 +19,10 @@ import (
 //
 //	path loader FAMILY VERSION [machine]   is a dynamic loader
 func TestNewRuntime(t *testing.T) {
-	cases, err := filepath.Glob("testdata/runtime/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("%v, %d cases", err, len(cases))
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			const mark = "-- want --\n"
-			input, want, ok := strings.Cut(string(text), mark)
-			if !ok {
-				t.Fatal("nothing is wanted")
-			}
-			got := runtimeText(t, runtimeCase(t, input))
-			if *update {
-				if err := os.WriteFile(name, []byte(input+mark+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
+	eachCase(t, "testdata/runtime/*.txtar", func(t *testing.T, input string) string {
+		t.Helper()
+		return runtimeText(t, runtimeCase(t, input))
+	})
 }
 
 // runtimeCase is readCase with loaders, and with "trim LEVEL" among the picks.

@@ -3,8 +3,6 @@ package plan
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,28 +15,10 @@ import (
 // Each file in testdata/transplant is a case: both bases, what the layers add, and what
 // is said of it.
 func TestTransplant(t *testing.T) {
-	cases, err := filepath.Glob("testdata/transplant/*.txtar")
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("%v, %d cases", err, len(cases))
-	}
-	for _, name := range cases {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			const mark = "-- want --\n"
-			input, want, _ := strings.Cut(string(text), mark)
-			got := transplantText(t, input)
-			if *update {
-				if err := os.WriteFile(name, []byte(input+mark+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
+	eachCase(t, "testdata/transplant/*.txtar", func(t *testing.T, input string) string {
+		t.Helper()
+		return transplantText(t, input)
+	})
 }
 
 func transplantText(t *testing.T, input string) string {
