@@ -16,27 +16,33 @@ import (
 // progress tells people (and CI logs) how far a run is. The nil pointer tells
 // nothing. Safe for several goroutines.
 type progress struct {
-	mu    sync.Mutex
-	out   io.Writer
-	mode  string // "tty", "plain", "json", "quiet"
-	rows  []*row // one a platform and step, in the order of their start
-	drawn int    // lines of the last picture
-	last  time.Time
-	width int
-	start time.Time
+	mu      sync.Mutex
+	out     io.Writer
+	mode    string // "tty", "plain", "json", "quiet"
+	verbose bool   // what programs print is shown in the modes "plain" and "json" too
+	rows    []*row // what is under way, in the order of its start
+	drawn   int    // lines of the last picture
+	last    time.Time
+	later   *time.Timer // draws what came too soon after the last picture
+	closed  bool        // nothing is drawn any more
+	size    func() (width, height int)
+	start   time.Time
 }
 
+// row is something under way on a platform.
 type row struct {
 	platform, step string
+	began          time.Time
+	beside         bool // it ends by itself, not with the next step of its platform
 	done, total    int64
-	finished       bool
+	output         tail
 }
 
 // redraw is how often a terminal gets a new picture.
 const redraw = 100 * time.Millisecond
 
 func newProgress(out io.Writer, mode string, environ func(string) (string, bool)) (*progress, error) {
-	p := &progress{out: out, mode: mode, width: 80, start: time.Now()}
+	p := &progress{out: out, mode: mode, size: func() (int, int) { return 80, 24 }, start: time.Now()}
 	switch mode {
 	case "auto":
 		p.mode = "plain"
@@ -53,11 +59,22 @@ func newProgress(out io.Writer, mode string, environ func(string) (string, bool)
 		return nil, usagef("use auto, tty, plain, json or quiet", "--progress %q is unknown", mode)
 	}
 	if f, ok := out.(*os.File); ok && p.mode == "tty" {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
-			p.width = w
-		}
+		p.size = func() (int, int) { return sizeOf(f) }
 	}
 	return p, nil
+}
+
+// sizeOf returns the columns and lines of a terminal; of one that does not know
+// its size, or is too small to show anything, those that terminals had once.
+func sizeOf(f *os.File) (width, height int) {
+	w, h, err := term.GetSize(int(f.Fd()))
+	if err != nil || w <= 20 {
+		w = 80
+	}
+	if err != nil || h <= 4 {
+		h = 24
+	}
+	return w, h
 }
 
 // Step says that a platform ("" for all) has come to a step.
@@ -67,20 +84,78 @@ func (p *progress) Step(platform, step string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.rows {
-		if r.platform == platform && !r.finished {
-			r.finished = true
+	p.rows = slices.DeleteFunc(p.rows, func(r *row) bool {
+		over := r.platform == platform && !r.beside
+		if over {
+			p.flush(r)
 		}
+		return over
+	})
+	p.begin(&row{platform: platform, step: step}, "step")
+}
+
+// Begin says that something begins on a platform that runs beside its step and
+// beside others of its kind, until end is called.
+func (p *progress) Begin(platform, step string) (end func()) {
+	if p == nil || p.mode == "quiet" {
+		return func() {}
 	}
-	p.rows = append(p.rows, &row{platform: platform, step: step})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &row{platform: platform, step: step, beside: true}
+	p.begin(r, "begin")
+	return sync.OnceFunc(func() { p.end(r) })
+}
+
+// begin adds a row, and shows it under the name of its event.
+func (p *progress) begin(r *row, event string) {
+	r.began = time.Now()
+	p.rows = append(p.rows, r)
 	switch p.mode {
 	case "plain":
-		fmt.Fprintf(p.out, "%6.1fs  %-14s %s\n", time.Since(p.start).Seconds(), platformText(platform), foreignLine(step, 200))
+		p.line(r, foreignLine(r.step, 200))
 	case "json":
-		p.event(map[string]any{"event": "step", "platform": platform, "step": step})
+		p.event(map[string]any{"event": event, "platform": r.platform, "step": r.step})
 	case "tty":
 		p.draw(true)
 	}
+}
+
+// end takes a row away that Begin made.
+func (p *progress) end(r *row) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.rows, r)
+	if i < 0 {
+		return // the run is over
+	}
+	p.rows = slices.Delete(p.rows, i, i+1)
+	p.flush(r)
+	took := time.Since(r.began).Seconds()
+	switch p.mode {
+	case "plain":
+		p.line(r, fmt.Sprintf("%s: took %.1fs", foreignLine(r.step, 200), took))
+	case "json":
+		p.event(map[string]any{"event": "end", "platform": r.platform, "step": r.step, "seconds": took})
+	case "tty":
+		p.draw(true)
+	}
+}
+
+// line prints one line about a row, in the mode "plain".
+func (p *progress) line(r *row, text string) {
+	fmt.Fprintf(p.out, "%6.1fs  %-14s %s\n", time.Since(p.start).Seconds(), platformText(r.platform), text)
+}
+
+// row returns what began last under that name and is still under way, nil if
+// nothing is.
+func (p *progress) row(platform, step string) *row {
+	for _, r := range slices.Backward(p.rows) {
+		if r.platform == platform && r.step == step {
+			return r
+		}
+	}
+	return nil
 }
 
 // Bytes says how many of a step's bytes are done; total is 0 if not known.
@@ -90,11 +165,11 @@ func (p *progress) Bytes(platform, step string, done, total int64) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.rows, func(r *row) bool { return r.platform == platform && r.step == step })
-	if i < 0 {
+	r := p.row(platform, step)
+	if r == nil {
 		return
 	}
-	p.rows[i].done, p.rows[i].total = done, total
+	r.done, r.total = done, total
 	if p.mode == "tty" {
 		p.draw(false)
 	}
@@ -151,7 +226,10 @@ func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	p.rows = nil
+	p.rows, p.closed = nil, true
+	if p.later != nil {
+		p.later.Stop()
+	}
 }
 
 func (p *progress) event(v map[string]any) {
@@ -166,29 +244,6 @@ func (p *progress) erase() {
 	if p.drawn > 0 {
 		fmt.Fprintf(p.out, "\x1b[%dA\x1b[J", p.drawn)
 		p.drawn = 0
-	}
-}
-
-// draw shows what is under way, one line each.
-func (p *progress) draw(now bool) {
-	if !now && time.Since(p.last) < redraw {
-		return
-	}
-	p.last = time.Now()
-	p.erase()
-	for _, r := range p.rows {
-		if r.finished {
-			continue
-		}
-		line := fmt.Sprintf("%-14s %s", platformText(r.platform), foreignLine(r.step, 60))
-		if r.total > 0 {
-			line = fmt.Sprintf("%-48s %s %s of %s", line, bar(r.done, r.total), bytesText(r.done), bytesText(r.total))
-		}
-		if len(line) >= p.width {
-			line = line[:p.width-1]
-		}
-		fmt.Fprintln(p.out, line)
-		p.drawn++
 	}
 }
 

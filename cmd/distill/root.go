@@ -124,6 +124,7 @@ func (a *app) host(set *pflag.FlagSet, reg registries, index *distill.IndexOptio
 	if a.progress, err = newProgress(a.stderr, mode, a.environ); err != nil {
 		return nil, err
 	}
+	a.progress.verbose = a.output.verbose
 	dir, err := a.cacheDir()
 	if err != nil {
 		return nil, err

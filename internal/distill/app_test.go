@@ -109,6 +109,8 @@ type quiet struct{}
 
 func (quiet) Step(string, string)                {}
 func (quiet) Bytes(string, string, int64, int64) {}
+func (quiet) Begin(string, string) func()        { return func() {} }
+func (quiet) Output(string, string, string)      {}
 func (quiet) Warn(string)                        {}
 
 func readApp(t *testing.T, args ...string) *application {

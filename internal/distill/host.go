@@ -30,6 +30,15 @@ type Teller interface {
 	Step(platform, step string)
 	// Bytes says how many bytes of that step are done; total is 0 if unknown.
 	Bytes(platform, step string, done, total int64)
+	// Begin says that something long begins on a platform, beside its step and
+	// beside others of its kind: one build of several. Steps that follow do not
+	// end it, end does; end may be called more than once.
+	Begin(platform, step string) (end func())
+	// Output shows one line that a program of that step printed, without its line
+	// break: of the step (or what has begun) of that name that began last. It is
+	// cheap, and may be called for every line of gigabytes: what is too much to
+	// look at is left out.
+	Output(platform, step, line string)
 	// Warn shows something that the user should know and that stops nothing.
 	Warn(text string)
 }

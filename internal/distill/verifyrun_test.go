@@ -28,7 +28,12 @@ type tellLog struct{ *testing.T }
 
 func (t tellLog) Step(platform, step string)  { t.Log(platform, step) }
 func (tellLog) Bytes(_, _ string, _, _ int64) {}
-func (t tellLog) Warn(text string)            { t.Log("warning:", text) }
+func (t tellLog) Begin(platform, step string) func() {
+	t.Log(platform, step)
+	return func() { t.Log(platform, step, "is over") }
+}
+func (t tellLog) Output(platform, step, line string) { t.Log(platform, step, line) }
+func (t tellLog) Warn(text string)                   { t.Log("warning:", text) }
 
 func acme(path, text string) *files.File {
 	return &files.File{Path: path, Mode: 0o644, Size: int64(len(text)), Content: textContent(text)}
