@@ -1,33 +1,16 @@
 package build
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
-
-// Source is a source archive whose digest has been checked.
-type Source struct {
-	FileName string
-	Content  io.ReaderAt
-	Size     int64
-}
-
-// Open implements files.Content.
-func (s Source) Open() (io.ReadCloser, error) {
-	return io.NopCloser(io.NewSectionReader(s.Content, 0, s.Size)), nil
-}
 
 // System is the build system of a source archive: the table of PEP 518, or what it stands
 // for if there is none.
@@ -107,79 +90,22 @@ func (s *System) check() error {
 	return nil
 }
 
-// The limits of an archive while it is searched, those of the metadata reader.
-const (
-	maxUnpacked  = 2 << 30
-	maxEntries   = 1 << 19
-	maxPyproject = 1 << 20
-)
+const maxPyproject = 1 << 20
 
 // pyproject returns pyproject.toml of the archive's top folder, nil if there is none.
 func pyproject(s Source) ([]byte, error) {
-	packed := bufio.NewReaderSize(io.NewSectionReader(s.Content, 0, s.Size), 64<<10)
-	switch name := s.FileName; {
-	case strings.HasSuffix(name, ".zip"):
-		return fromZip(s)
-	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"):
-		z, err := gzip.NewReader(packed)
-		if err != nil {
-			return nil, err
+	var text []byte
+	err := s.walk(func(name string, r io.Reader) error {
+		if belowTop(name) != "pyproject.toml" {
+			return nil
 		}
-		defer z.Close()
-		return fromTar(z)
-	case strings.HasSuffix(name, ".tar.bz2"):
-		return fromTar(bzip2.NewReader(packed))
-	case strings.HasSuffix(name, ".tar"):
-		return fromTar(packed)
-	default:
-		return nil, fmt.Errorf("%q is compressed in a way that distill does not read", name)
-	}
-}
-
-// isPyproject tells whether a path of an archive is the one file that counts.
-func isPyproject(name string) bool {
-	top, rest, ok := strings.Cut(strings.TrimPrefix(name, "./"), "/")
-	return ok && top != "" && rest == "pyproject.toml"
-}
-
-func fromTar(r io.Reader) ([]byte, error) {
-	bounded := &io.LimitedReader{R: r, N: maxUnpacked}
-	t := tar.NewReader(bounded)
-	for range maxEntries {
-		h, err := t.Next()
-		if err == io.EOF {
-			return nil, nil
+		var err error
+		if text, err = readPyproject(r); err != nil {
+			return err
 		}
-		if err != nil {
-			if bounded.N <= 0 {
-				err = fmt.Errorf("more than %d GiB when unpacked", maxUnpacked>>30)
-			}
-			return nil, err
-		}
-		if h.Typeflag == tar.TypeReg && isPyproject(h.Name) {
-			return readPyproject(t)
-		}
-	}
-	return nil, fmt.Errorf("more than %d entries", maxEntries)
-}
-
-func fromZip(s Source) ([]byte, error) {
-	z, err := zip.NewReader(s.Content, s.Size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, err
-	}
-	for _, f := range z.File[:min(len(z.File), maxEntries)] {
-		if !f.Mode().IsRegular() || !isPyproject(f.Name) {
-			continue
-		}
-		r, err := f.Open()
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		return readPyproject(r)
-	}
-	return nil, nil
+		return errEnough
+	})
+	return text, err
 }
 
 func readPyproject(r io.Reader) ([]byte, error) {
