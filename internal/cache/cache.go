@@ -16,9 +16,16 @@ import (
 // cannot be made, written, or is full.
 var ErrFolder = errors.New("cache folder not usable")
 
+// The parts that are not buckets of small entries.
 const (
 	blobFolder = "blobs"
 	tempFolder = "tmp"
+	rootFolder = "roots"
+	logFolder  = "logs"
+	lockFolder = "locks"
+)
+
+const (
 	// staleTemp is the age after which a temporary file is taken for the
 	// leftover of a killed process; no download lasts that long.
 	staleTemp = 24 * time.Hour
@@ -33,7 +40,7 @@ type Dir struct {
 
 	mu       sync.Mutex
 	verified map[string]os.FileInfo // digest -> the file whose bytes were hashed
-	locks    map[string]*lock
+	locks    map[string]*lock       // see hold.go
 }
 
 // Open makes the folder if needed. The error wraps [ErrFolder].
@@ -148,33 +155,4 @@ func touch(name string, info os.FileInfo) bool {
 		return false
 	}
 	return os.Chtimes(name, time.Time{}, now) == nil
-}
-
-// lock is a mutex that is forgotten when nobody holds or awaits it.
-type lock struct {
-	sync.Mutex
-	users int
-}
-
-// Lock waits until no other goroutine of this process holds key, and returns the
-// function that lets the next one in. Whoever makes an expensive entry holds it
-// from Get to Put, so that the entry is made once.
-func (d *Dir) Lock(key string) (unlock func()) {
-	d.mu.Lock()
-	l := d.locks[key]
-	if l == nil {
-		l = &lock{}
-		d.locks[key] = l
-	}
-	l.users++
-	d.mu.Unlock()
-	l.Lock()
-	return func() {
-		l.Unlock()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(d.locks, key)
-		}
-	}
 }

@@ -116,10 +116,19 @@ func decodeEntry(key string, data []byte) (value []byte, ok bool) {
 }
 
 func (d *Dir) entryName(bucket, key string) (string, error) {
-	if bucket == "" || bucket == blobFolder || bucket == tempFolder || strings.Trim(bucket, "abcdefghijklmnopqrstuvwxyz-") != "" {
+	switch bucket {
+	case "", blobFolder, tempFolder, rootFolder, logFolder, lockFolder:
 		return "", fmt.Errorf("%q is not the name of a cache bucket", bucket)
 	}
-	h := sha256.Sum256([]byte(key))
-	name := hex.EncodeToString(h[:])
+	if strings.Trim(bucket, "abcdefghijklmnopqrstuvwxyz-") != "" {
+		return "", fmt.Errorf("%q is not the name of a cache bucket", bucket)
+	}
+	name := keyName(key)
 	return filepath.Join(d.path, bucket, name[:2], name), nil
+}
+
+// keyName turns any key into something that can be the name of a file.
+func keyName(key string) string {
+	h := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(h[:])
 }

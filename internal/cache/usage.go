@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +18,8 @@ type Usage struct {
 	Bytes int64
 }
 
-// Info returns the usage of each part, by name.
+// Info returns the usage of each part, by name. The files of trees that are being
+// made count too.
 func (d *Dir) Info(ctx context.Context) ([]Usage, error) {
 	var list []Usage
 	err := d.walk(ctx, func(part, _ string, info fs.FileInfo) error {
@@ -29,39 +31,90 @@ func (d *Dir) Info(ctx context.Context) ([]Usage, error) {
 		u.Bytes += info.Size()
 		return nil
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	roots := Usage{Part: rootFolder}
+	for _, name := range d.trees() {
+		u, err := d.treeUsage(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		roots.Files += u.Files
+		roots.Bytes += u.Bytes
+	}
+	if roots.Files > 0 {
+		list = append(list, roots)
+	}
+	slices.SortFunc(list, func(a, b Usage) int { return strings.Compare(a.Part, b.Part) })
+	return list, nil
 }
 
 // Prune removes what was last used before the given time (use is noted once a
-// day), and the leftovers of killed processes. It returns what it removed.
+// day), and the leftovers of killed processes. What a running process uses stays.
+// It returns what it removed.
 func (d *Dir) Prune(ctx context.Context, before time.Time) (Usage, error) {
-	return d.remove(ctx, func(info fs.FileInfo) bool { return info.ModTime().Before(before) })
+	return d.remove(ctx, before)
 }
 
-// Clean removes everything that distill put into the folder, and nothing else.
+// Clean removes everything that distill put into the folder, and nothing else;
+// trees, logs and locks that a running process uses stay.
 func (d *Dir) Clean(ctx context.Context) (Usage, error) {
-	return d.remove(ctx, func(fs.FileInfo) bool { return true })
+	return d.remove(ctx, time.Now().AddDate(1, 0, 0)) // whatever the clock was
 }
 
-func (d *Dir) remove(ctx context.Context, choose func(fs.FileInfo) bool) (Usage, error) {
+func (d *Dir) remove(ctx context.Context, before time.Time) (Usage, error) {
 	var removed Usage
-	err := d.walk(ctx, func(_, name string, info fs.FileInfo) error {
-		if !choose(info) {
+	err := d.walk(ctx, func(part, name string, info fs.FileInfo) error {
+		if !info.ModTime().Before(before) {
 			return nil
 		}
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return d.fail(err)
+		ok, err := d.removeFile(part, name)
+		if ok {
+			removed.Files++
+			removed.Bytes += info.Size()
 		}
-		removed.Files++
-		removed.Bytes += info.Size()
-		return nil
+		return err
 	})
+	if err == nil {
+		err = d.removeTrees(ctx, before, &removed)
+	}
 	d.removeStaleTemps(time.Now().Add(-staleTemp))
 	return removed, err
 }
 
-// walk visits the files of all parts that have a name this package gives, so
-// that a folder wrongly named as the cache loses nothing of its own.
+// removeFile removes the file of an entry, unless it is in use; ok tells that it
+// is gone.
+func (d *Dir) removeFile(part, name string) (ok bool, err error) {
+	if part == logFolder || part == lockFolder {
+		f, err := d.lockedFile(name)
+		if f == nil {
+			return false, err
+		}
+		defer unlock(f)
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, d.fail(err)
+	}
+	return true, nil
+}
+
+func (d *Dir) removeTrees(ctx context.Context, before time.Time, removed *Usage) error {
+	for _, name := range d.trees() {
+		u, err := d.treeUsage(ctx, name)
+		if err != nil {
+			return err
+		}
+		if d.takeTree(name, before) {
+			removed.Files += u.Files
+			removed.Bytes += u.Bytes
+		}
+	}
+	return nil
+}
+
+// walk visits the files of all parts but trees that have a name this package
+// gives, so that a folder wrongly named as the cache loses nothing of its own.
 func (d *Dir) walk(ctx context.Context, visit func(part, name string, info fs.FileInfo) error) error {
 	return filepath.WalkDir(d.path, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) { // another process removed it
@@ -72,6 +125,9 @@ func (d *Dir) walk(ctx context.Context, visit func(part, name string, info fs.Fi
 		}
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if e.IsDir() && name == filepath.Join(d.path, rootFolder) {
+			return fs.SkipDir
 		}
 		rel, err := filepath.Rel(d.path, name)
 		if err != nil || !e.Type().IsRegular() || !ours(rel) {
@@ -87,9 +143,13 @@ func (d *Dir) walk(ctx context.Context, visit func(part, name string, info fs.Fi
 }
 
 // ours tells whether a path below the cache looks like bucket/ab/abcd... or
-// blobs/sha256/ab/abcd...
+// blobs/sha256/ab/abcd..., or is a log or a lock.
 func ours(rel string) bool {
 	parts := strings.Split(rel, string(filepath.Separator))
+	if len(parts) == 2 {
+		name, isLog := strings.CutSuffix(parts[1], logSuffix)
+		return parts[0] == logFolder && isLog && name == logName(name) || parts[0] == lockFolder && isKeyName(parts[1])
+	}
 	if parts[0] == blobFolder {
 		if len(parts) != 4 || parts[1] != "sha256" && parts[1] != "sha512" {
 			return false
