@@ -105,13 +105,14 @@ func (l *Log) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Keep closes the log and leaves the file, until it is old enough for Prune. The
-// error, about something that could not be written, wraps [ErrFolder].
-func (l *Log) Keep() error {
+// Keep closes the log and leaves the file, whose path it returns, until it is old
+// enough for Prune. The error, about something that could not be written, wraps
+// [ErrFolder].
+func (l *Log) Keep() (path string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.f == nil {
-		return nil
+		return l.name, nil
 	}
 	end := l.end[max(0, len(l.end)-maxLogEnd):]
 	if left := l.more - int64(len(end)); left > 0 && l.err == nil {
@@ -122,7 +123,7 @@ func (l *Log) Keep() error {
 	}
 	unlock(l.f)
 	l.f, l.end = nil, nil
-	return l.dir.fail(l.err)
+	return l.name, l.dir.fail(l.err)
 }
 
 // Drop removes the file.
