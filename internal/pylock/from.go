@@ -18,15 +18,20 @@ type Meta struct {
 	CreatedBy string // "distill"; no version of it, as each would change the file
 	Images    []Image
 	Options   map[string]string
-	// SHA256 holds the digests, in hex, of the files that Unhashed returned.
+	// SHA256 holds the digests, in hex, of the files that Unhashed returned for the
+	// resolution and for the Tools of each of Builds.
 	SHA256 map[*resolve.Artifact]string
+	// Builds say how picks are built, in any order. A pick that nobody knows how to
+	// build has none.
+	Builds []BuildOf
 }
 
 // secure are the hash algorithms a lock may rely on, best known first.
 var secure = []string{"sha256", "sha384", "sha512"}
 
 // Unhashed returns the files of a resolution whose index gave no hash that a
-// lock may rely on: they have to be fetched to be locked.
+// lock may rely on: they have to be fetched to be locked. Callers ask for each
+// resolution that goes into the lock, those of build requirements too.
 func Unhashed(r *resolve.Resolution) []*resolve.Artifact {
 	var out []*resolve.Artifact
 	for _, p := range r.Picks {
@@ -65,7 +70,10 @@ func From(r *resolve.Resolution, m Meta) (*Lock, error) {
 	for _, p := range r.Picks {
 		imageOnly[p.Name] = len(p.Files) == 0
 	}
-	c := converter{r: r, meta: &m, places: places, imageOnly: imageOnly}
+	c := &converter{r: r, meta: &m, places: places, imageOnly: imageOnly}
+	if c.workshop, err = newWorkshop(c, m.Builds); err != nil {
+		return nil, err
+	}
 	for _, pick := range r.Picks {
 		list, err := c.packages(pick)
 		if err != nil {
@@ -79,6 +87,10 @@ func From(r *resolve.Resolution, m Meta) (*Lock, error) {
 		} else {
 			l.Packages = append(l.Packages, list...)
 		}
+	}
+	l.Distill.Build = c.workshop.entries()
+	if err := l.checkBuilds(); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
@@ -104,6 +116,7 @@ type converter struct {
 	meta      *Meta
 	places    *places
 	imageOnly map[python.Name]bool
+	workshop  *workshop
 }
 
 // packages returns the entries of a pick: one, or for direct references one for
@@ -219,7 +232,7 @@ func (c *converter) dependencies(pick *resolve.Pick) []Dependency {
 }
 
 func (c *converter) origin(pick *resolve.Pick) Origin {
-	o := Origin{On: make(map[string]string), Note: pick.Note()}
+	o := Origin{On: make(map[string]string), Note: pick.Note(), Builds: c.workshop.builds(c.workshop.main[pick])}
 	for _, on := range pick.On {
 		from := FromImage
 		if on.Artifact.Kind != resolve.ImageFiles {

@@ -65,6 +65,10 @@ type Distill struct {
 	// Image are the packages of which only the files in the development image
 	// exist: nothing that another tool could install.
 	Image []*Package
+	// Build are the build requirements, each version of a project once for all
+	// builds. They are no part of what is installed. They name no dependencies, as
+	// each build lists all that it takes.
+	Build []*Package
 }
 
 // Image is an image that had a say.
@@ -81,6 +85,7 @@ type Origin struct {
 	WantedBy []string // "requirements.txt: pandas>=2", "pandas 2.2.3: numpy>=1.26"
 	Passed   []string // "2.1.0: needs Python >=3.12, linux/amd64 has 3.11.2"
 	Note     string
+	Builds   []Build // how it is built, each platform at most once
 }
 
 // FromImage is the value of Origin.On for files of the development image.

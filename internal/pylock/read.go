@@ -51,6 +51,9 @@ func read(b []byte, r reader) (*Lock, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if err := l.checkBuilds(); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -295,10 +298,7 @@ func (r *reader) entry(t table, files bool) *Package {
 		Marker:         r.marker(get[string](r, t, "marker"), t.place("marker")),
 		RequiresPython: r.specifiers(t, "requires-python"),
 		Index:          get[string](r, t, "index"),
-	}
-	for _, d := range r.tables(t, "dependencies") {
-		dep := Dependency{Name: python.Name(get[string](r, d, "name")), Version: r.version(d, "version")}
-		p.Dependencies = append(p.Dependencies, dep)
+		Dependencies:   r.dependencies(t, "dependencies"),
 	}
 	for _, w := range r.tables(t, "wheels") {
 		p.Wheels = append(p.Wheels, r.file(w))
@@ -328,6 +328,14 @@ func (r *reader) entry(t table, files bool) *Package {
 		r.checkFiles(t, p)
 	}
 	return p
+}
+
+func (r *reader) dependencies(t table, key string) []Dependency {
+	var out []Dependency
+	for _, d := range r.tables(t, key) {
+		out = append(out, Dependency{Name: python.Name(get[string](r, d, "name")), Version: r.version(d, "version")})
+	}
+	return out
 }
 
 // checkFiles sees to it that an entry has either files of an index or one direct
@@ -433,6 +441,9 @@ func (r *reader) distill(t table) Distill {
 	for _, p := range r.tables(t, "image-packages") {
 		d.Image = append(d.Image, r.entry(p, false))
 	}
+	for _, p := range r.tables(t, "build-packages") {
+		d.Build = append(d.Build, r.entry(p, true))
+	}
 	return d
 }
 
@@ -445,6 +456,11 @@ func (r *reader) origin(t table) Origin {
 		o.Extras = append(o.Extras, python.Name(x))
 	}
 	slices.Sort(o.Extras)
+	for _, b := range r.tables(t, "builds") {
+		o.Builds = append(o.Builds, Build{
+			Platforms: r.texts(b, "platforms"), Asked: r.texts(b, "asked"), Requires: r.dependencies(b, "requires"),
+		})
+	}
 	for _, list := range [][]string{o.WantedBy, o.Passed} {
 		for i := range list {
 			list[i] = python.ShowText(list[i]) // earlier locks may have secrets there

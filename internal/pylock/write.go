@@ -39,7 +39,7 @@ func (l *Lock) Text() []byte {
 		e.line("")
 		e.line("[[packages]]")
 		e.entry(p)
-		e.origin("[packages.tool.distill]", &p.Distill)
+		e.origin("packages.tool.distill", &p.Distill)
 	}
 	e.distill(&l.Distill)
 	return []byte(e.String())
@@ -89,17 +89,7 @@ func (e *encoder) entry(p *Package) {
 		e.pair("marker", quote(p.Marker.String()))
 	}
 	e.optional("requires-python", p.RequiresPython.String())
-	if len(p.Dependencies) > 0 {
-		var list []string
-		for _, d := range p.Dependencies {
-			pairs := []string{"name = " + quote(string(d.Name))}
-			if d.Version != nil {
-				pairs = append(pairs, "version = "+quote(d.Version.String()))
-			}
-			list = append(list, inline(pairs))
-		}
-		e.array("dependencies", list)
-	}
+	e.dependencies("dependencies", p.Dependencies)
 	e.optional("index", p.Index)
 	if p.Archive != nil {
 		archive := *p.Archive
@@ -116,6 +106,21 @@ func (e *encoder) entry(p *Package) {
 		}
 		e.array("wheels", list)
 	}
+}
+
+func (e *encoder) dependencies(key string, all []Dependency) {
+	if len(all) == 0 {
+		return
+	}
+	var list []string
+	for _, d := range all {
+		pairs := []string{"name = " + quote(string(d.Name))}
+		if d.Version != nil {
+			pairs = append(pairs, "version = "+quote(d.Version.String()))
+		}
+		list = append(list, inline(pairs))
+	}
+	e.array(key, list)
 }
 
 func fileTable(f *File) string {
@@ -151,22 +156,32 @@ func inline(pairs []string) string {
 	return "{ " + strings.Join(pairs, ", ") + " }"
 }
 
-// origin writes where a package comes from, under a table header of its own.
-func (e *encoder) origin(header string, o *Origin) {
+// origin writes where a package comes from and how it is built, in the table that is
+// called so.
+func (e *encoder) origin(table string, o *Origin) {
+	e.account(table, o)
+	for i := range o.Builds {
+		b := &o.Builds[i]
+		e.line("")
+		e.line("[[" + table + ".builds]]")
+		e.pair("platforms", inlineTexts(b.Platforms))
+		e.strings("asked", b.Asked)
+		e.dependencies("requires", b.Requires)
+	}
+}
+
+// account writes where a package comes from.
+func (e *encoder) account(table string, o *Origin) {
 	if len(o.On) == 0 && len(o.WantedBy) == 0 && len(o.Passed) == 0 && o.Note == "" && len(o.Extras) == 0 {
 		return
 	}
 	e.line("")
-	e.line(header)
+	e.line("[" + table + "]")
 	if len(o.On) > 0 {
 		e.pair("on", inlineStrings(o.On))
 	}
 	if len(o.Extras) > 0 {
-		var list []string
-		for _, x := range o.Extras {
-			list = append(list, quote(string(x)))
-		}
-		e.pair("extras", "["+strings.Join(list, ", ")+"]")
+		e.pair("extras", inlineTexts(o.Extras))
 	}
 	e.strings("wanted-by", o.WantedBy)
 	e.strings("passed-over", o.Passed)
@@ -184,6 +199,14 @@ func (e *encoder) strings(key string, list []string) {
 	e.array(key, out)
 }
 
+func inlineTexts[S ~string](list []S) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, quote(string(s)))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
 func inlineStrings(m map[string]string) string {
 	var pairs []string
 	for _, k := range sortedKeys(m) {
@@ -199,11 +222,7 @@ func (e *encoder) distill(d *Distill) {
 	}
 	e.line("")
 	e.line("[tool.distill]")
-	var list []string
-	for _, p := range d.Platforms {
-		list = append(list, quote(p))
-	}
-	e.pair("platforms", "["+strings.Join(list, ", ")+"]")
+	e.pair("platforms", inlineTexts(d.Platforms))
 	e.optional("python", d.Python)
 	if len(d.Libc) > 0 {
 		e.pair("libc", inlineStrings(d.Libc))
@@ -224,7 +243,23 @@ func (e *encoder) distill(d *Distill) {
 		e.line("")
 		e.line("[[tool.distill.image-packages]]")
 		e.entry(p)
-		e.origin("[tool.distill.image-packages.tool.distill]", &p.Distill)
+		e.origin("tool.distill.image-packages.tool.distill", &p.Distill)
+	}
+	e.buildPackages(d.Build)
+}
+
+// buildPackages writes what packages are built with.
+func (e *encoder) buildPackages(list []*Package) {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, comparePackages)
+	for i, p := range list {
+		e.line("")
+		if i == 0 {
+			e.comment("What packages are built with; none of it is installed.")
+		}
+		e.line("[[tool.distill.build-packages]]")
+		e.entry(p)
+		e.origin("tool.distill.build-packages.tool.distill", &p.Distill)
 	}
 }
 

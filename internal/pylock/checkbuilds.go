@@ -1,0 +1,211 @@
+package pylock
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Limits of what a lock says about builds, far above what is there: a package with
+// 20 build requirements is rare, and a lock of 2,000 packages that are all built has
+// some hundred of them.
+const (
+	maxBuildPackages = 4096
+	maxRequires      = 512    // of one build
+	maxAllRequires   = 100000 // of all builds
+	maxAsked         = 256    // of one build
+	maxAskedText     = 4096
+	maxBuildPlaces   = 64 // platforms of one build
+)
+
+// checkAsked tells whether text is a requirement that a back end may ask for.
+func checkAsked(text string) error {
+	if len(text) > maxAskedText {
+		return fmt.Errorf("it has %d bytes, more than %d", len(text), maxAskedText)
+	}
+	_, err := python.ParseRequirement(text)
+	return err
+}
+
+// placeError is what is wrong at a place of the file.
+type placeError struct {
+	place string
+	err   error
+}
+
+func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
+func (e *placeError) Unwrap() error { return e.err }
+
+func wrong(place, format string, args ...any) error {
+	return &placeError{place, fmt.Errorf(format, args...)}
+}
+
+// site is one entry with its place in the file.
+type site struct {
+	p     *Package
+	place string
+}
+
+// buildCheck sees to it that what a lock says about builds holds together.
+type buildCheck struct {
+	platforms map[string]bool
+	tools     map[toolKey]int // index into nested
+	shipped   []site
+	nested    []site
+	requires  int // counted so far
+}
+
+// checkBuilds returns what is wrong with the builds of a lock: references to nothing,
+// the same thing twice, something that is built with itself.
+func (l *Lock) checkBuilds() error {
+	c := buildCheck{platforms: make(map[string]bool), tools: make(map[toolKey]int)}
+	for _, name := range l.Distill.Platforms {
+		c.platforms[name] = true
+	}
+	for i, p := range l.Packages {
+		c.shipped = append(c.shipped, site{p, fmt.Sprintf("packages[%d]", i)})
+	}
+	for i, p := range l.Distill.Image {
+		c.shipped = append(c.shipped, site{p, fmt.Sprintf("tool.distill.image-packages[%d]", i)})
+	}
+	for i, p := range l.Distill.Build {
+		c.nested = append(c.nested, site{p, fmt.Sprintf("tool.distill.build-packages[%d]", i)})
+	}
+	if len(c.nested) > maxBuildPackages {
+		return wrong("tool.distill.build-packages", "there are %d, more than %d", len(c.nested), maxBuildPackages)
+	}
+	for i, s := range c.nested {
+		if s.p.Version == nil {
+			return wrong(s.place+".version", "it is missing")
+		}
+		if s.p.Elsewhere != "" {
+			return wrong(s.place, "a build requirement is a file, not a %s", s.p.Elsewhere)
+		}
+		key := keyOf(s.p.Name, s.p.Version)
+		if first, ok := c.tools[key]; ok {
+			return wrong(s.place, "%s is %s already", describe(s.p), c.nested[first].place)
+		}
+		c.tools[key] = i
+	}
+	for _, s := range slices.Concat(c.shipped, c.nested) {
+		if err := c.entry(s); err != nil {
+			return err
+		}
+	}
+	return c.cycle()
+}
+
+// entry checks the builds of one entry.
+func (c *buildCheck) entry(s site) error {
+	seen := make(map[string]bool)
+	for i := range s.p.Distill.Builds {
+		b, place := &s.p.Distill.Builds[i], fmt.Sprintf("%s.tool.distill.builds[%d]", s.place, i)
+		if len(b.Platforms) == 0 || len(b.Platforms) > maxBuildPlaces {
+			return wrong(place+".platforms", "there are %d, not 1 to %d", len(b.Platforms), maxBuildPlaces)
+		}
+		for k, platform := range b.Platforms {
+			switch {
+			case !c.platforms[platform]:
+				return wrong(fmt.Sprintf("%s.platforms[%d]", place, k), "%q is no platform of the lock", platform)
+			case seen[platform]:
+				return wrong(fmt.Sprintf("%s.platforms[%d]", place, k), "%q stands there already", platform)
+			}
+			seen[platform] = true
+		}
+		if len(b.Asked) > maxAsked {
+			return wrong(place+".asked", "there are %d, more than %d", len(b.Asked), maxAsked)
+		}
+		for k, text := range b.Asked {
+			if err := checkAsked(text); err != nil {
+				return wrong(fmt.Sprintf("%s.asked[%d]", place, k), "%w", err)
+			}
+		}
+		if err := c.required(b, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// required checks the requirements of one build: each is an entry, each project
+// comes once.
+func (c *buildCheck) required(b *Build, place string) error {
+	c.requires += len(b.Requires)
+	switch {
+	case len(b.Requires) > maxRequires:
+		return wrong(place+".requires", "there are %d, more than %d", len(b.Requires), maxRequires)
+	case c.requires > maxAllRequires:
+		return wrong(place+".requires", "all builds together have more than %d", maxAllRequires)
+	}
+	seen := make(map[python.Name]bool, len(b.Requires))
+	for k, d := range b.Requires {
+		at := fmt.Sprintf("%s.requires[%d]", place, k)
+		if d.Version == nil {
+			return wrong(at+".version", "it is missing")
+		}
+		if _, ok := c.tools[keyOf(d.Name, d.Version)]; !ok {
+			return wrong(at, "%s %s is not in tool.distill.build-packages", d.Name, d.Version)
+		}
+		if seen[d.Name] {
+			return wrong(at, "%s stands there already", d.Name)
+		}
+		seen[d.Name] = true
+	}
+	return nil
+}
+
+// step is a build requirement on one platform, on the way through what it is built
+// with.
+type step struct {
+	tool     int
+	platform string
+}
+
+// cycle returns an error if something has to be built before itself on a platform.
+func (c *buildCheck) cycle() error {
+	const open, done = 1, 2
+	state := make(map[step]int)
+	next := func(s step) []Dependency {
+		if b := c.nested[s.tool].p.BuildOn(s.platform); b != nil {
+			return b.Requires
+		}
+		return nil
+	}
+	type frame struct {
+		step
+		left []Dependency
+	}
+	for i := range c.nested {
+		for _, b := range c.nested[i].p.Distill.Builds {
+			for _, platform := range b.Platforms {
+				start := step{i, platform}
+				if state[start] != 0 {
+					continue
+				}
+				state[start] = open
+				stack := []frame{{start, next(start)}}
+				for len(stack) > 0 {
+					top := &stack[len(stack)-1]
+					if len(top.left) == 0 {
+						state[top.step] = done
+						stack = stack[:len(stack)-1]
+						continue
+					}
+					d := top.left[0]
+					top.left = top.left[1:]
+					to := step{c.tools[keyOf(d.Name, d.Version)], platform}
+					switch state[to] {
+					case open:
+						s := c.nested[top.tool]
+						return wrong(s.place, "on %s it has to be built before %s, with which it is built", platform, describe(c.nested[to.tool].p))
+					case 0:
+						state[to] = open
+						stack = append(stack, frame{to, next(to)})
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
