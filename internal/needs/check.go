@@ -1,0 +1,290 @@
+package needs
+
+import (
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/files"
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Image is what is looked into: one platform of the development image.
+type Image struct {
+	Files files.Set
+	Env   []string // of its configuration: PATH, CPATH, PKG_CONFIG_PATH ...
+	// Manager is its package manager, "apk", "apt" or "rpm"; "" lets Check find out.
+	Manager string
+	// Prefix and Stdlib are those of the interpreter that builds
+	// ("usr", "usr/lib/python3.11").
+	Prefix, Stdlib string
+	Arch           string // "x86_64", "aarch64"
+	// Markers decide which external dependencies count; nil: all.
+	Markers *python.MarkerEnv
+}
+
+// ManagerOf names the package manager of an image by the database that it keeps: "apk",
+// "apt" (of dpkg), "rpm", or "" for none.
+func ManagerOf(set files.Set) string {
+	for _, m := range []struct{ path, name string }{
+		{"lib/apk/db/installed", "apk"}, {"usr/lib/apk/db/installed", "apk"}, {"var/lib/dpkg/status", "apt"}, {"var/lib/dpkg/status.d", "apt"},
+		{"var/lib/rpm", "rpm"}, {"usr/lib/sysimage/rpm", "rpm"},
+	} {
+		if _, _, ok := set.Lookup(m.path); ok {
+			return m.name
+		}
+	}
+	return ""
+}
+
+// Check looks for each need of the list in the image. It opens at most one small file.
+func Check(l List, img Image) Report {
+	if img.Manager == "" {
+		img.Manager = ManagerOf(img.Files)
+	}
+	s := newSearch(&img)
+	r := Report{Name: l.Name, Docs: l.Docs, Manager: img.Manager}
+	for _, n := range l.Needs {
+		if n.marker != nil && img.Markers != nil {
+			if ok, err := n.marker.Eval(img.Markers); err == nil && !ok {
+				continue
+			}
+		}
+		r.Items = append(r.Items, s.find(n))
+	}
+	return r
+}
+
+// search holds the folders of an image in which builds look for things.
+type search struct {
+	set                        files.Set
+	env                        map[string]string
+	include, lib, pc, programs []string // without slashes around
+	python                     []string // folders of Python.h
+}
+
+func newSearch(img *Image) *search {
+	s := &search{set: img.Files, env: map[string]string{}}
+	for _, e := range img.Env {
+		if k, v, ok := strings.Cut(e, "="); ok {
+			s.env[k] = v
+		}
+	}
+	prefix := strings.Trim(img.Prefix, "/")
+	triples := tripletsOf(img.Arch)
+	s.programs = s.folders("PATH")
+	if len(s.programs) == 0 {
+		s.programs = splitFolders(defaultPath)
+	}
+	for _, v := range []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"} {
+		s.include = append(s.include, s.folders(v)...)
+	}
+	s.lib = s.folders("LIBRARY_PATH")
+	s.pc = s.folders("PKG_CONFIG_PATH")
+	roots := []string{"usr/local", "usr"}
+	if prefix != "usr" && prefix != "usr/local" && prefix != "" {
+		roots = append([]string{prefix}, roots...)
+	}
+	for _, root := range roots {
+		s.addRoot(root, triples)
+	}
+	for _, t := range triples {
+		s.lib = append(s.lib, "lib/"+t)
+	}
+	s.lib = append(s.lib, "lib64", "lib")
+	s.addPython(img, prefix, triples)
+	return s
+}
+
+// addRoot adds the folders below one root, those of an architecture first.
+func (s *search) addRoot(root string, triples []string) {
+	for _, t := range triples {
+		s.include = append(s.include, root+"/include/"+t)
+		s.lib = append(s.lib, root+"/lib/"+t)
+		s.pc = append(s.pc, root+"/lib/"+t+"/pkgconfig")
+	}
+	s.include = append(s.include, root+"/include")
+	s.lib = append(s.lib, root+"/lib64", root+"/lib")
+	s.pc = append(s.pc, root+"/lib64/pkgconfig", root+"/lib/pkgconfig", root+"/share/pkgconfig")
+}
+
+// addPython adds where the interpreter's headers are: below its prefix, in the folder
+// called like that of its standard library.
+func (s *search) addPython(img *Image, prefix string, triples []string) {
+	base := img.Stdlib[strings.LastIndexByte(img.Stdlib, '/')+1:]
+	if base == "" {
+		return
+	}
+	home := prefix
+	if i := strings.LastIndex(img.Stdlib, "/lib"); i > 0 { // of a virtual environment: that of its base
+		home = strings.Trim(img.Stdlib[:i], "/")
+	}
+	s.python = []string{home + "/include/" + base}
+	for _, t := range triples {
+		s.python = append(s.python, home+"/include/"+t+"/"+base)
+	}
+}
+
+// tripletsOf returns what folders of an architecture are called, with glibc and musl.
+func tripletsOf(arch string) []string {
+	switch arch {
+	case "":
+		return nil
+	case "i686", "i386":
+		return []string{"i386-linux-gnu", "i386-linux-musl"}
+	case "armv7l", "armv8l":
+		return []string{"arm-linux-gnueabihf", "arm-linux-musleabihf"}
+	case "ppc64le":
+		return []string{"powerpc64le-linux-gnu", "powerpc64le-linux-musl"}
+	}
+	return []string{arch + "-linux-gnu", arch + "-linux-musl"}
+}
+
+// defaultPath is what container runtimes set if the image sets nothing.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// folders returns those that a variable of the image names.
+func (s *search) folders(variable string) []string { return splitFolders(s.env[variable]) }
+
+func splitFolders(list string) []string {
+	var out []string
+	for dir := range strings.SplitSeq(list, ":") {
+		if strings.HasPrefix(dir, "/") {
+			out = append(out, files.Clean(dir))
+		}
+	}
+	return out
+}
+
+// find looks for one need, in the order in which most builds do.
+func (s *search) find(n Need) Item {
+	item := Item{Need: n}
+	switch n.kind {
+	case absent:
+		return item
+	case pythonHeader:
+		item.Found = s.at(s.python, n.Header)
+		return item
+	}
+	if at, v := s.elsewhere(n); at != "" {
+		item.Found, item.Env = at, v
+		return item
+	}
+	if at := s.header(n); at != "" {
+		item.Found = at
+		return item
+	}
+	for _, p := range n.PkgConfig {
+		if dir := s.at(s.pc, p+".pc"); dir != "" {
+			item.Found = dir + "/" + p + ".pc"
+			return item
+		}
+	}
+	for _, p := range n.Programs {
+		if dir := s.program(p); dir != "" {
+			item.Found = dir + "/" + p
+			return item
+		}
+	}
+	for _, l := range n.Libraries {
+		for _, name := range []string{l, strings.TrimSuffix(l, ".so") + ".a"} {
+			if dir := s.at(s.lib, name); dir != "" {
+				item.Found = dir + "/" + name
+				return item
+			}
+		}
+	}
+	return item
+}
+
+// at returns the first folder, with a slash before it, that has the file; "" if none has.
+func (s *search) at(folders []string, name string) string {
+	for _, dir := range folders {
+		if f, _, ok := s.set.Lookup(dir + "/" + name); ok && f.IsRegular() {
+			return "/" + dir
+		}
+	}
+	return ""
+}
+
+// program returns the folder of PATH that has a program.
+func (s *search) program(name string) string {
+	for _, dir := range s.programs {
+		if f, _, ok := s.set.Lookup(dir + "/" + name); ok && f.IsRegular() && f.Mode&0o111 != 0 {
+			return "/" + dir
+		}
+	}
+	return ""
+}
+
+// elsewhere looks where a variable of the image points to. A variable that is set to
+// something else than a folder (flags, a version) is taken at its word.
+func (s *search) elsewhere(n Need) (at, variable string) {
+	for _, v := range n.Env {
+		value := s.env[v]
+		if value == "" {
+			continue
+		}
+		dir := files.Clean(value)
+		if f, _, ok := s.set.Lookup(dir); !strings.HasPrefix(value, "/") || !ok || !f.Mode.IsDir() {
+			return value, v
+		}
+		if n.Header == "" || s.at([]string{dir, dir + "/include"}, n.Header) != "" {
+			return "/" + dir, v
+		}
+	}
+	return "", ""
+}
+
+// header looks for the header in the folders of compilers, then in those below them that
+// are called like the library ("hdf5/serial").
+func (s *search) header(n Need) string {
+	if n.Header == "" {
+		return ""
+	}
+	if at := s.at(s.include, n.Header); at != "" {
+		return at
+	}
+	names := []string{plain(n.Name)}
+	for _, p := range n.PkgConfig {
+		names = append(names, plain(p))
+	}
+	for _, dir := range s.include {
+		for f := range s.set.Children(dir) {
+			if !isCalled(f.Path[strings.LastIndexByte(f.Path, '/')+1:], names) {
+				continue
+			}
+			if at := s.below(f.Path, n.Header, 2); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
+}
+
+// below looks for a header in a folder and, if depth is above 0, in those below it.
+func (s *search) below(dir, header string, depth int) string {
+	if at := s.at([]string{dir}, header); at != "" || depth == 0 {
+		return at
+	}
+	for f := range s.set.Children(dir) {
+		if f.Mode.IsDir() {
+			if at := s.below(f.Path, header, depth-1); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
+}
+
+// isCalled tells whether a folder has one of the names, or begins with one.
+func isCalled(base string, names []string) bool {
+	base = plain(base)
+	for _, n := range names {
+		if len(n) > 1 && (strings.HasPrefix(base, n) || len(base) > 2 && strings.HasPrefix(n, base)) {
+			return true
+		}
+	}
+	return false
+}
+
+// plain is a name without case, punctuation and "lib" before it.
+func plain(name string) string { return strings.TrimPrefix(key("name", name), "name ") }

@@ -1,0 +1,242 @@
+// Package needs tells what building a package needs of an image beside Python packages
+// (compilers, headers, pkg-config names, programs), which packages of the operating
+// system carry it, and whether an image has it.
+//
+// The facts stand in needs.toml, from the packages' own documents, and in names.toml,
+// which knows the names that sources use for libraries.
+package needs
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Need is one thing that a build wants of the image. It is met if any of Header,
+// PkgConfig, Programs and Libraries is there.
+type Need struct {
+	Name      string   // "HDF5", "C compiler"
+	Header    string   // below any include folder, "libxml/xmlversion.h"
+	PkgConfig []string // names of .pc files, any of
+	Programs  []string // on PATH, any of
+	Libraries []string // what the linker looks for, "libhdf5.so", any of
+	// Env are variables that point a build elsewhere: where the image's configuration sets
+	// one, the need is met by what it says.
+	Env []string
+	// Sure is false for what the build may do without, or what was only guessed from the
+	// archive.
+	Sure bool
+	// Packages carry it.
+	Packages Packages
+	// From says who says so: "docs" of the book, "pyproject.toml", "setup.py" ...
+	From string
+
+	versions python.Specifiers
+	marker   *python.Marker
+	kind     kind
+}
+
+// kind tells needs that are looked for in ways of their own.
+type kind uint8
+
+const (
+	ordinary     kind = iota
+	compiler          // Programs are tried after the one that Python was made with
+	pythonHeader      // Header is that of the interpreter
+	absent            // no image has it
+)
+
+// Packages are the packages of the operating system that carry something, for each kind of
+// package manager; empty where nobody knows.
+type Packages struct {
+	APK, APT, RPM []string
+}
+
+// List is what building one version of a package needs.
+type List struct {
+	Name  python.Name
+	Docs  string // where the package's documents tell it, "" if the book has no entry
+	Needs []Need // sure ones first, else in the order of the book
+}
+
+// Hints are what a source archive itself says of its needs. The zero value says nothing.
+type Hints struct {
+	External []External // PEP 725, in the order of the archive
+	// Languages are those of the sources: "c", "c++", "cython", "fortran", "go", "rust".
+	Languages []string
+	// Compiles says that nothing is built without compiling the Languages: the build
+	// system knows no way around it.
+	Compiles bool
+	// Crates says that a part in Rust needs crates that the archive does not hold.
+	Crates bool
+	// What the build files name: .pc files, headers, programs.
+	PkgConfig, Headers, Programs []string
+}
+
+// Book is what is known about packages. It is safe for use by several goroutines.
+type Book struct {
+	entries   map[python.Name]*entry
+	compilers map[string]Need // by language
+	headers   Need            // Python.h
+	names     map[string]Need // by what sources call it, see key
+}
+
+// entry is what the book has of one package.
+type entry struct {
+	docs      string
+	compilers []string
+	needs     []Need
+}
+
+// Names returns the packages that the book knows, sorted.
+func (b *Book) Names() []python.Name {
+	var out []python.Name
+	for n := range b.entries {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// For returns what building a version needs: what the book says, joined with what the
+// archive itself says.
+func (b *Book) For(name python.Name, v python.Version, h Hints) List {
+	l := List{Name: name}
+	var langs []string
+	if e := b.entries[name]; e != nil {
+		l.Docs, langs = e.docs, e.compilers
+		for _, n := range e.needs {
+			if n.versions.IsEmpty() || n.versions.Contains(v, true) {
+				l.add(n)
+			}
+		}
+	}
+	for _, lang := range langs {
+		b.addCompiler(&l, lang, true, "docs")
+	}
+	for _, x := range h.External {
+		b.addExternal(&l, x)
+	}
+	for _, lang := range h.Languages {
+		b.addCompiler(&l, lang, h.Compiles, "sources")
+	}
+	if h.Crates {
+		l.add(Need{Name: "the crates of Cargo.lock", Sure: h.Compiles, From: "Cargo.lock", kind: absent})
+	}
+	b.addGuesses(&l, h)
+	slices.SortStableFunc(l.Needs, func(a, b Need) int { return cmp.Compare(rank(a), rank(b)) })
+	return l
+}
+
+// rank puts what is sure before what is not, and compilers first.
+func rank(n Need) int {
+	r := 0
+	if !n.Sure {
+		r = 4
+	}
+	switch n.kind {
+	case compiler:
+		return r
+	case pythonHeader:
+		return r + 1
+	}
+	return r + 2
+}
+
+// add joins n with what is on the list already.
+func (l *List) add(n Need) {
+	for i, have := range l.Needs {
+		if same(have, n) {
+			l.Needs[i].Sure = have.Sure || n.Sure
+			return
+		}
+	}
+	l.Needs = append(l.Needs, n)
+}
+
+// same tells whether two needs are about one thing: one name, header or .pc file.
+func same(a, b Need) bool {
+	if a.kind != b.kind {
+		return false
+	}
+	return a.Name == b.Name || a.Header != "" && a.Header == b.Header ||
+		slices.ContainsFunc(a.PkgConfig, func(s string) bool { return slices.Contains(b.PkgConfig, s) })
+}
+
+// addCompiler adds the compiler of a language, and Python.h where that is compiled
+// against. Cython is none: what translates it is a Python package, what it becomes is C.
+func (b *Book) addCompiler(l *List, lang string, sure bool, from string) {
+	if lang == "cython" {
+		lang = "c"
+	}
+	n, ok := b.compilers[lang]
+	if !ok {
+		return
+	}
+	n.Sure, n.From = sure, from
+	l.add(n)
+	if lang == "c" || lang == "c++" {
+		n = b.headers
+		n.Sure, n.From = sure, from
+		l.add(n)
+	}
+}
+
+// addGuesses adds what build files name. It is never sure: they name what they can do
+// without, and what they need for other systems.
+func (b *Book) addGuesses(l *List, h Hints) {
+	for _, p := range h.PkgConfig {
+		n, ok := b.named("pc", p)
+		if !ok {
+			n = Need{Name: p, Packages: Packages{APK: []string{"pc:" + p}, RPM: []string{"pkgconfig(" + p + ")"}}}
+		}
+		n.PkgConfig, n.Sure, n.From = []string{p}, false, "build files"
+		l.add(n)
+	}
+	for _, p := range h.Headers {
+		n, ok := b.named("header", p)
+		if !ok {
+			n = Need{Name: p}
+		}
+		n.Header, n.Sure, n.From = p, false, "build files"
+		l.add(n)
+	}
+	for _, p := range h.Programs {
+		n, ok := b.named("program", p)
+		if !ok {
+			n = Need{Name: p}
+		}
+		n.Programs, n.Sure, n.From = []string{p}, false, "build files"
+		l.add(n)
+	}
+}
+
+// named looks a thing up by what sources call it.
+func (b *Book) named(space, name string) (Need, bool) {
+	n, ok := b.names[key(space, name)]
+	return n, ok
+}
+
+// key is how a name is found: whatever its case and punctuation. Names of libraries
+// with and without "lib" are one.
+func key(space, name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+':
+			return r
+		case space != "name":
+			return r
+		}
+		return -1
+	}, name)
+	if space == "name" {
+		if s := strings.TrimPrefix(name, "lib"); s != "" {
+			name = s
+		}
+	}
+	return space + " " + name
+}
