@@ -63,7 +63,7 @@ func (i *Info) Encode() []byte {
 
 // flags lists the booleans in the order of their bits.
 func (i *Info) flags() []*bool {
-	return []*bool{&i.BigEndian, &i.Dynamic, &i.PIE, &i.NoDefault, &i.Relr, &i.Dlopen, &i.HasRunPath}
+	return []*bool{&i.BigEndian, &i.Dynamic, &i.PIE, &i.NoDefault, &i.Relr, &i.Dlopen, &i.HasRunPath, &i.TextRel, &i.ExecStack}
 }
 
 // Decode reads what Encode wrote.

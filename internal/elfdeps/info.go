@@ -41,6 +41,8 @@ type Info struct {
 	NoDefault bool   // DF_1_NODEFLIB: default directories are not searched
 	Relr      bool   // has DT_RELR relocations, which musl before 1.2.4 ignores
 	Dlopen    bool   // imports dlopen or dlmopen
+	TextRel   bool   // has relocations in its code, which has to be writable for them
+	ExecStack bool   // asks for an executable stack
 
 	Interp     string   // PT_INTERP, with its leading slash
 	Soname     string   // DT_SONAME

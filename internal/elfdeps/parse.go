@@ -195,6 +195,8 @@ func (p *parser) programHeaders() error {
 			p.info.Interp, _, _ = strings.Cut(string(v), "\x00")
 		case 4: // PT_NOTE
 			p.notes = append(p.notes, s)
+		case 0x6474e551: // PT_GNU_STACK
+			p.info.ExecStack = s.flags&1 != 0
 		}
 	}
 	return nil
@@ -273,8 +275,12 @@ func (p *parser) tags(b []byte) dynTags {
 			t.soname, t.hasSoname = v, true
 		case 15: // DT_RPATH
 			t.rpath, t.hasRPath = v, true
+		case 22: // DT_TEXTREL
+			p.info.TextRel = true
 		case 29: // DT_RUNPATH
 			t.runpath, t.hasRunPath = v, true
+		case 30: // DT_FLAGS
+			p.info.TextRel = p.info.TextRel || v&4 != 0
 		case 36: // DT_RELR
 			p.info.Relr = true
 		case 0x6ffffffb: // DT_FLAGS_1

@@ -25,6 +25,8 @@ type File struct {
 	Entry    bool     // has an entry point, as loaders and programs do
 	Relr     bool
 	NoDeflib bool
+	TextRel  bool     // by DT_FLAGS
+	Stack    bool     // is executable, says PT_GNU_STACK
 	Notes    []string // texts of .note.dlopen
 }
 
@@ -53,6 +55,8 @@ func Python(version, tag, interp string, needed ...string) File {
 }
 
 const headerSize, progSize, sectSize = 64, 56, 64
+
+const gnuStack = 0x6474e551 // PT_GNU_STACK
 
 var le = binary.LittleEndian
 
@@ -98,6 +102,9 @@ func (f File) Bytes() []byte {
 	if len(f.Notes) > 0 {
 		progs++
 	}
+	if f.Stack {
+		progs++
+	}
 	l := &layout{start: headerSize + progs*progSize}
 	str := newStrtab()
 	dyn := f.dynamicTags(str)
@@ -134,7 +141,11 @@ func (f File) Bytes() []byte {
 	out := f.header(progs, shoff, shnum)
 	prog := func(kind, off, size uint64) {
 		out = le.AppendUint32(out, uint32(kind))
-		out = le.AppendUint32(out, 4) // readable
+		flags := uint32(4) // readable
+		if kind == gnuStack {
+			flags = 7
+		}
+		out = le.AppendUint32(out, flags)
 		for _, v := range []uint64{off, off, off, size, size, 8} {
 			out = le.AppendUint64(out, v)
 		}
@@ -146,6 +157,9 @@ func (f File) Bytes() []byte {
 	}
 	if len(f.Notes) > 0 {
 		prog(4, noteOff, uint64(len(note)))
+	}
+	if f.Stack {
+		prog(gnuStack, 0, 0)
 	}
 	return append(append(out, l.body...), sections...)
 }
@@ -190,6 +204,9 @@ func (f File) dynamicTags(str *strtab) []uint64 {
 	}
 	if f.Relr {
 		add(36, 0)
+	}
+	if f.TextRel {
+		add(30, 4)
 	}
 	var flags1 uint64
 	if f.Program {
