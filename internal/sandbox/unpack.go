@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/r-seed-1713b764/distill/internal/cache"
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
 
@@ -73,23 +74,7 @@ func Unpack(ctx context.Context, dir string, set files.Set, owners Owners) error
 
 // Remove deletes a folder that Unpack made, or a command wrote, read-only folders in it
 // included.
-func Remove(dir string) error {
-	if err := os.RemoveAll(dir); err == nil {
-		return nil
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return os.RemoveAll(dir)
-	}
-	_ = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = root.Chmod(p, 0o700)
-		}
-		return nil
-	})
-	root.Close()
-	return os.RemoveAll(dir)
-}
+func Remove(dir string) error { return cache.RemoveTree(dir) }
 
 // unpacker writes one root.
 type unpacker struct {
