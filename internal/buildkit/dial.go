@@ -1,0 +1,186 @@
+package buildkit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// dialer connects, and keeps what went wrong last: the library between tells only part.
+type dialer struct {
+	dial func(ctx context.Context) (net.Conn, error)
+	mu   sync.Mutex
+	last error
+	open []net.Conn
+}
+
+func (d *dialer) connect(ctx context.Context, _ string) (net.Conn, error) {
+	c, err := d.dial(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = err
+	if err != nil {
+		return nil, err
+	}
+	d.open = append(d.open, c)
+	return c, nil
+}
+
+// lastError is that of the last connection, if it did not come about or its program ended.
+func (d *dialer) lastError() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last != nil {
+		return d.last
+	}
+	for _, c := range d.open {
+		if p, ok := c.(*program); ok && p.failure() != nil {
+			return p.failure()
+		}
+	}
+	return nil
+}
+
+func (d *dialer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.open {
+		c.Close()
+	}
+	d.open = nil
+}
+
+// program is a connection through the standard input and output of a program.
+type program struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    io.ReadCloser
+	errors *tail
+	once   sync.Once
+	mu     sync.Mutex
+	failed error
+}
+
+// startProgram starts the program; it runs until the connection is closed.
+func startProgram(ctx context.Context, args []string) (net.Conn, error) {
+	// It outlives the context of dialing.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
+	p := &program{cmd: cmd, errors: &tail{}}
+	cmd.Stderr = p.errors
+	var err error
+	if p.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if p.out, err = cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Read implements [net.Conn]. The end is told with what the program wrote about it.
+func (p *program) Read(b []byte) (int, error) {
+	n, err := p.out.Read(b)
+	if err != nil {
+		p.fail(err)
+	}
+	return n, err
+}
+
+// Write implements [net.Conn].
+func (p *program) Write(b []byte) (int, error) { return p.in.Write(b) }
+
+func (p *program) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed == nil {
+		// The program writes its last words before it ends, but not before its output does.
+		time.Sleep(50 * time.Millisecond)
+		if text := p.errors.text(); text != "" {
+			err = errors.New(text)
+		}
+		p.failed = fmt.Errorf("%s: %w", p.cmd.Args[0], err)
+	}
+}
+
+func (p *program) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
+// Close implements [net.Conn]; it waits for the program's end.
+func (p *program) Close() error {
+	p.once.Do(func() {
+		p.in.Close()
+		gone := make(chan struct{})
+		go func() {
+			// The error is that of an end that was asked for.
+			_ = p.cmd.Wait()
+			close(gone)
+		}()
+		select {
+		case <-gone:
+		case <-time.After(time.Second):
+			_ = p.cmd.Process.Kill()
+			<-gone
+		}
+	})
+	return nil
+}
+
+// LocalAddr implements [net.Conn].
+func (p *program) LocalAddr() net.Addr { return programAddr(p.cmd.Args[0]) }
+
+// RemoteAddr implements [net.Conn].
+func (p *program) RemoteAddr() net.Addr { return programAddr(p.cmd.Args[0]) }
+
+// SetDeadline implements [net.Conn], without effect: HTTP/2 has its own.
+func (p *program) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements [net.Conn], without effect.
+func (p *program) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements [net.Conn], without effect.
+func (p *program) SetWriteDeadline(time.Time) error { return nil }
+
+type programAddr string
+
+// Network implements [net.Addr].
+func (a programAddr) Network() string { return "program" }
+
+// String implements [net.Addr].
+func (a programAddr) String() string { return string(a) }
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailSize = 4 << 10
+
+// Write implements [io.Writer].
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if extra := len(t.buf) - tailSize; extra > 0 {
+		t.buf = append(t.buf[:0], t.buf[extra:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(bytes.TrimSpace(t.buf))
+}
