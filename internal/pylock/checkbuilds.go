@@ -162,50 +162,73 @@ type step struct {
 	platform string
 }
 
+// circle is the error for s, which is built with to, which is built with s.
+func (c *buildCheck) circle(s, to step) error {
+	at := c.nested[s.tool]
+	return wrong(at.place, "on %s %s is built with %s, which can't be built without it", s.platform, describe(at.p), describe(c.nested[to.tool].p))
+}
+
 // cycle returns an error if something has to be built before itself on a platform.
 func (c *buildCheck) cycle() error {
-	const open, done = 1, 2
-	state := make(map[step]int)
-	next := func(s step) []Dependency {
-		if b := c.nested[s.tool].p.BuildOn(s.platform); b != nil {
-			return b.Requires
+	state := make(map[step]progress)
+	for i := range c.nested {
+		for _, b := range c.nested[i].p.Distill.Builds {
+			for _, platform := range b.Platforms {
+				if err := c.walk(step{i, platform}, state); err != nil {
+					return err
+				}
+			}
 		}
+	}
+	return nil
+}
+
+// progress is how far the search for circles is with a step.
+type progress uint8
+
+const (
+	unseen progress = iota
+	open            // what it is built with is being looked at
+	done
+)
+
+// walk follows all that s is built with, depth first; not by recursion, as a lock may
+// have a chain of thousands.
+func (c *buildCheck) walk(s step, state map[step]progress) error {
+	if state[s] != unseen {
 		return nil
 	}
 	type frame struct {
 		step
 		left []Dependency
 	}
-	for i := range c.nested {
-		for _, b := range c.nested[i].p.Distill.Builds {
-			for _, platform := range b.Platforms {
-				start := step{i, platform}
-				if state[start] != 0 {
-					continue
-				}
-				state[start] = open
-				stack := []frame{{start, next(start)}}
-				for len(stack) > 0 {
-					top := &stack[len(stack)-1]
-					if len(top.left) == 0 {
-						state[top.step] = done
-						stack = stack[:len(stack)-1]
-						continue
-					}
-					d := top.left[0]
-					top.left = top.left[1:]
-					to := step{c.tools[keyOf(d.Name, d.Version)], platform}
-					switch state[to] {
-					case open:
-						s := c.nested[top.tool]
-						return wrong(s.place, "on %s it has to be built before %s, with which it is built", platform, describe(c.nested[to.tool].p))
-					case 0:
-						state[to] = open
-						stack = append(stack, frame{to, next(to)})
-					}
-				}
-			}
+	stack := []frame{{s, c.next(s)}}
+	state[s] = open
+	for len(stack) > 0 {
+		top := &stack[len(stack)-1]
+		if len(top.left) == 0 {
+			state[top.step] = done
+			stack = stack[:len(stack)-1]
+			continue
 		}
+		d := top.left[0]
+		top.left = top.left[1:]
+		to := step{c.tools[keyOf(d.Name, d.Version)], s.platform}
+		switch state[to] {
+		case open:
+			return c.circle(top.step, to)
+		case unseen:
+			state[to] = open
+			stack = append(stack, frame{to, c.next(to)})
+		}
+	}
+	return nil
+}
+
+// next returns what a build requirement is built with.
+func (c *buildCheck) next(s step) []Dependency {
+	if b := c.nested[s.tool].p.BuildOn(s.platform); b != nil {
+		return b.Requires
 	}
 	return nil
 }

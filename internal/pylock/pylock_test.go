@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -259,7 +260,7 @@ func TestReadOfOtherTools(t *testing.T) {
 // FuzzRead checks that whatever is read can be written and read again, to the
 // same text.
 func FuzzRead(f *testing.F) {
-	for _, file := range []string{"testdata/sample.pylock.toml", "testdata/uv.pylock.toml", "testdata/pip.pylock.toml"} {
+	for _, file := range []string{"testdata/sample.pylock.toml", "testdata/builds.pylock.toml", "testdata/uv.pylock.toml", "testdata/pip.pylock.toml"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -270,6 +271,15 @@ func FuzzRead(f *testing.F) {
 		l, err := Read(b)
 		if err != nil {
 			return
+		}
+		for _, p := range slices.Concat(l.Packages, l.Distill.Build) {
+			for _, b := range p.Distill.Builds {
+				for _, d := range b.Requires {
+					if l.BuildPackage(d) == nil {
+						t.Fatalf("%s %s has no entry", d.Name, d.Version)
+					}
+				}
+			}
 		}
 		for _, p := range l.Packages {
 			if p.Elsewhere != "" {
