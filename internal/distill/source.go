@@ -115,7 +115,7 @@ func newSource(client *pypi.Client, dev, base []*inspect.Environment) *source {
 		}
 		for _, d := range usable(dev[t]) {
 			st := standing{d.Version, &resolve.Artifact{
-				Kind: resolve.ImageFiles, Target: t, Unfit: unfit(d, dev[t], onto), Ref: installedRef{dist: d, conda: condaNeeds(dev[t], d)},
+				Kind: resolve.ImageFiles, Target: t, Unfit: unfit(d, dev[t], onto), Binary: d.Binary != "", Ref: installedRef{dist: d, conda: condaNeeds(dev[t], d)},
 			}}
 			s.standing[d.Name] = append(s.standing[d.Name], st)
 			preferred[d.Name] = append(preferred[d.Name], st)

@@ -17,9 +17,26 @@ func (s *scan) distInfo(order int, location, info string) {
 	}
 	d := &Distribution{Kind: DistInfo, Info: info, Location: location, infoFile: info + "/METADATA"}
 	d.Installer = strings.TrimSpace(string(s.small(info + "/INSTALLER")))
+	d.Binary = binaryPlatform(s.small(info + "/WHEEL"))
 	d.list = s.listFile(info+"/RECORD", location)
 	s.directURL(d, s.small(info+"/direct_url.json"))
 	s.add(order, d, meta, d.infoFile)
+}
+
+// binaryPlatform is the first platform among the tags of a WHEEL file (PEP 427) by which
+// wheels are published (PEP 513, 600, 656).
+func binaryPlatform(text []byte) string {
+	for line := range strings.Lines(string(text)) {
+		tag, ok := strings.CutPrefix(strings.TrimSpace(line), "Tag:")
+		if !ok {
+			continue
+		}
+		platform := tag[strings.LastIndex(tag, "-")+1:]
+		if strings.HasPrefix(platform, "manylinux") || strings.HasPrefix(platform, "musllinux") {
+			return platform
+		}
+	}
+	return ""
 }
 
 // listFile reads a list of files; its lines are relative to base.

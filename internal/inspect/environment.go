@@ -101,6 +101,10 @@ type Distribution struct {
 	Refused   string
 	Owner     string // OS or conda package that owns its record, "python3-six"
 	Installer string
+	// Binary is the platform that the wheel it was installed from was made for, if that
+	// is one by which an index serves many machines ("manylinux_2_17_x86_64"); "" for what
+	// runs anywhere, and for what was built where it stands.
+	Binary    string
 	Editable  string // path that a develop install points to
 	DirectURL string // of direct_url.json, credentials removed
 	Shadowed  bool

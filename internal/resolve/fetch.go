@@ -139,7 +139,7 @@ func (f *fetcher) look(ctx context.Context, r *python.Requirement, wide bool) {
 			return
 		}
 		defer func() { <-f.slots }()
-		f.follow(ctx, r, wide)
+		f.follow(askingAhead(ctx), r, wide)
 	}()
 }
 
@@ -241,7 +241,7 @@ func (f *fetcher) lookAt(ctx context.Context, rel *release) {
 		defer f.wait.Done()
 		select {
 		case f.slots <- struct{}{}:
-			rel.ask(ctx, f.src) //nolint:errcheck // whoever asks next gets it
+			rel.ask(askingAhead(ctx), f.src) //nolint:errcheck // whoever asks next gets it
 			<-f.slots
 		case <-ctx.Done():
 		}

@@ -175,6 +175,9 @@ func (p *policy) refuseUnderAnyPython(name python.Name, a *Artifact, target int)
 		if a.Unfit != "" {
 			return unfitFiles
 		}
+		if a.Binary && p.noBinary.Has(name) {
+			return binaryOff
+		}
 		return fits
 	case Wheel:
 		if p.noBinary.Has(name) {

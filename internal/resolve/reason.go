@@ -87,6 +87,9 @@ func (p *policy) refusalText(r refusal, list []*Artifact, target int) string {
 	case noHashGiven:
 		return "has no --hash in the requirements, and hashes are required"
 	case binaryOff:
+		if list[0].Kind == ImageFiles {
+			return "has files in the image that came as a wheel, which --no-binary excludes"
+		}
 		return "has wheels, which --no-binary excludes"
 	default:
 		return "may not be built: --only-binary or --no-build excludes it"

@@ -8,6 +8,7 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -54,6 +55,9 @@ type Artifact struct {
 	// Unfit is why the development image's files can't be used on the base, ""
 	// if they can.
 	Unfit string
+	// Binary is set for image files that were installed from a wheel with code for
+	// one kind of machine, and so are what NoBinary excludes.
+	Binary bool
 	// Ref is the Source's own handle on the file; the solver never looks at it.
 	Ref any
 }
@@ -102,7 +106,8 @@ type Source interface {
 	Project(ctx context.Context, name python.Name, url string) (*Project, error)
 	// Requires returns what c needs, read from artifact a of it: all lines with
 	// their markers, those of extras too. A version whose metadata can't be had
-	// or is invalid gives an *Unusable.
+	// or is invalid gives an *Unusable. What takes long to find out should wait
+	// until the answer counts: see [Ahead].
 	Requires(ctx context.Context, c *Candidate, a *Artifact) (*Needs, error)
 }
 
@@ -111,6 +116,20 @@ type Needs struct {
 	Requires       []python.Requirement
 	Extras         []python.Name
 	RequiresPython python.Specifiers
+}
+
+// ErrLater is the answer of a Source that would take long to a question which is
+// only asked ahead. It is asked again if the answer counts.
+var ErrLater = errors.New("not before the answer counts")
+
+// Ahead tells a Source whether a question is asked ahead, so that its answer may
+// never be looked at.
+func Ahead(ctx context.Context) bool { return ctx.Value(aheadKey{}) != nil }
+
+type aheadKey struct{}
+
+func askingAhead(ctx context.Context) context.Context {
+	return context.WithValue(ctx, aheadKey{}, true)
 }
 
 // Unusable is the error of a Source for a version which exists, but whose needs
@@ -159,7 +178,7 @@ type Options struct {
 	Locked []Preference
 	Pre    bool // admit pre-releases everywhere
 	// NoBinary and OnlyBinary mean what they mean to pip. Image files stay
-	// admitted: they are neither.
+	// admitted, since they are neither, but for those that are Binary.
 	NoBinary, OnlyBinary python.FormatControl
 	NoBuild              bool
 	// Sources is the order in which the ways to get a version are tried; what is

@@ -115,9 +115,10 @@ type release struct {
 	builds    mask    // of all these, those that need a build
 	yanked    mask    // and those with nothing but yanked files
 
-	once    sync.Once
-	answer  []*Needs // one for each target
-	failure error
+	asking   sync.Mutex
+	answered bool
+	answer   []*Needs // one for each target
+	failure  error
 
 	// The solver's own notes. What others fetched ahead is not in them, as it
 	// depends on how fast they were.
@@ -130,7 +131,12 @@ type release struct {
 
 // ask fetches what the version needs, once.
 func (r *release) ask(ctx context.Context, src Source) ([]*Needs, error) {
-	r.once.Do(func() { r.answer, r.failure = r.fetch(ctx, src) })
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if !r.answered {
+		r.answer, r.failure = r.fetch(ctx, src)
+		r.answered = !errors.Is(r.failure, ErrLater)
+	}
 	return r.answer, r.failure
 }
 
