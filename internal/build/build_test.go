@@ -186,8 +186,8 @@ func TestWheel(t *testing.T) {
 		{"wheel is a link", map[string]string{"out/result.json": answer(name), "out/" + name: "->/etc/passwd"}, nil, "is no file"},
 		{"no wheel", map[string]string{"out/result.json": answer(name)}, nil, "no such file"},
 		{"no zip", map[string]string{"out/result.json": answer(name), "out/" + name: "text"}, nil, "damaged or unsupported wheel"},
-		{"another project", map[string]string{"out/result.json": answer("other-1.0-py3-none-any.whl")}, nil, "it gives other-1.0"},
-		{"another version", map[string]string{"out/result.json": answer("demo-2.0-py3-none-any.whl")}, nil, "it gives demo-2.0"},
+		{"another project", map[string]string{"out/result.json": answer("other-1.0-py3-none-any.whl")}, nil, "it gives other 1.0"},
+		{"another version", map[string]string{"out/result.json": answer("demo-2.0-py3-none-any.whl")}, nil, "it gives demo 2.0"},
 		{"a path", map[string]string{"out/result.json": answer("../demo-1.0-py3-none-any.whl")}, nil, "no usable wheel"},
 	} {
 		store, err := cache.Open(t.TempDir())
