@@ -21,8 +21,8 @@ import (
 
 // Job is one program that runs in an image.
 type Job struct {
-	// Image is the root; what its configuration says is not applied. What the program
-	// changes of it is gone when it ends.
+	// Image is the root, which can't be written to, but for /tmp and Place; what its
+	// configuration says is not applied.
 	Image    v1.Image
 	Platform string // "linux/arm64"
 	// Place is the folder that Files are laid out below, absolute; the program may write
@@ -41,6 +41,8 @@ type Job struct {
 	Name   string // what it is called where the node shows what it does
 	// Fresh runs the job although the node has the result of the same one.
 	Fresh bool
+	// Hidden are folders of the image that the program sees empty, absolute.
+	Hidden []string
 }
 
 // Limits bound a job. Zero is the default.
@@ -168,6 +170,9 @@ func (j *Job) explain(err error) error {
 	return err
 }
 
+// maxTemporary bounds /tmp, which is in memory: compilers leave their intermediate files there.
+const maxTemporary = 2 << 30
+
 // inputName is what the node asks for when it wants the job's files.
 const inputName = "distill-job"
 
@@ -196,6 +201,8 @@ func (j *Job) definition(ctx context.Context, store *imageStore) (*llb.Definitio
 		llb.AddUlimit(llb.UlimitNproc, int64(j.Limits.Processes), int64(j.Limits.Processes)),
 		llb.AddUlimit(llb.UlimitFsize, j.Limits.FileSize, j.Limits.FileSize),
 		llb.AddUlimit(llb.UlimitCore, 0, 0),
+		llb.ReadonlyRootFS(),
+		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(maxTemporary))),
 		named("run"),
 	}
 	for _, v := range j.Env {
@@ -207,6 +214,9 @@ func (j *Job) definition(ctx context.Context, store *imageStore) (*llb.Definitio
 	}
 	if j.Limits.Memory > 0 {
 		run = append(run, llb.MemoryLimit(j.Limits.Memory), llb.MemorySwapLimit(j.Limits.Memory))
+	}
+	for _, dir := range j.Hidden {
+		run = append(run, llb.AddMount(dir, llb.Scratch(), llb.Readonly))
 	}
 	if j.Fresh {
 		run = append(run, llb.IgnoreCache)
