@@ -3,8 +3,8 @@ package cache
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,8 +15,9 @@ import (
 )
 
 // A tree is the folder roots/NAME, with its files below treeFiles. Who uses it
-// has a lock on treeUse, together with others, and its time is that of the last
-// use. What is being made or removed is called .NAME.*, and counts for nothing.
+// has a lock on treeUse, together with others; the time of that file is the one of
+// the last use, its text says since when the machine runs. What is being made or
+// removed is called .NAME.*, and counts for nothing.
 const (
 	treeFiles = "files"
 	treeUse   = "use"
@@ -39,16 +40,14 @@ func (d *Dir) Tree(ctx context.Context, key string, fill func(dir string) error)
 	}
 	defer let()
 	dir := filepath.Join(d.path, rootFolder, name)
-	if _, err := os.Lstat(filepath.Join(dir, treeFiles)); errors.Is(err, fs.ErrNotExist) {
+	use := openTree(dir)
+	if use == nil {
 		if err := d.fillTree(name, fill); err != nil {
 			return "", nil, err
 		}
-	} else if err != nil {
-		return "", nil, d.fail(err)
-	}
-	use, err := os.OpenFile(filepath.Join(dir, treeUse), os.O_RDWR, 0)
-	if err != nil {
-		return "", nil, d.fail(err)
+		if use = openTree(dir); use == nil {
+			return "", nil, d.fail(fmt.Errorf("%s: %w", name, fs.ErrNotExist))
+		}
 	}
 	if !tryLock(use, false) { // who locks it alone holds the key
 		use.Close()
@@ -60,13 +59,41 @@ func (d *Dir) Tree(ctx context.Context, key string, fill func(dir string) error)
 	return filepath.Join(dir, treeFiles), sync.OnceFunc(func() { unlock(use) }), nil
 }
 
+// openTree returns the file for the use of a tree; nil if there is no tree, a part
+// of it is missing, or it may be damaged. The caller holds its key.
+func openTree(dir string) *os.File {
+	if _, err := os.Lstat(filepath.Join(dir, treeFiles)); err != nil {
+		return nil
+	}
+	use, err := os.OpenFile(filepath.Join(dir, treeUse), os.O_RDWR, 0)
+	if err != nil {
+		return nil
+	}
+	// Nothing is synced, and nobody hashes a tree: after a power cut it may have
+	// empty files. If somebody uses it, it is of another machine that runs.
+	filled, err := io.ReadAll(io.LimitReader(use, 100))
+	if (err != nil || string(filled) != bootID()) && tryLock(use, true) {
+		unlock(use)
+		return nil
+	}
+	return use
+}
+
+// bootID is another one each time that the machine starts; "" if the system has
+// none.
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return string(id[:min(len(id), 100)])
+}
+
 // treeKey is what is held while the tree of that name is made or removed.
 func treeKey(name string) string { return rootFolder + " " + name }
 
 // fillTree makes a tree. The caller holds its key.
 func (d *Dir) fillTree(name string, fill func(dir string) error) error {
 	parent := filepath.Join(d.path, rootFolder)
-	d.removeRemains(name) // of somebody who was killed
+	d.hideTree(name) // which is not whole
+	d.removeRemains(name)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return d.fail(err)
 	}
@@ -76,7 +103,7 @@ func (d *Dir) fillTree(name string, fill func(dir string) error) error {
 	}
 	err = d.fillTemp(filepath.Join(temp, treeFiles), fill)
 	if err == nil {
-		err = d.fail(os.WriteFile(filepath.Join(temp, treeUse), nil, 0o600))
+		err = d.fail(os.WriteFile(filepath.Join(temp, treeUse), []byte(bootID()), 0o600))
 	}
 	if err == nil {
 		err = d.fail(os.Rename(temp, filepath.Join(parent, name)))
@@ -101,25 +128,30 @@ func (d *Dir) fillTemp(dir string, fill func(dir string) error) error {
 }
 
 // takeTree removes a tree that nobody uses if it was last used before the given
-// time, and whatever is left of others of its name. It returns whether the tree
-// is gone.
-func (d *Dir) takeTree(name string, before time.Time) bool {
+// time, or is not whole, and whatever is left of others of its name.
+func (d *Dir) takeTree(name string, before time.Time) {
 	release, ok := d.tryHold(treeKey(name))
 	if !ok {
-		return false
+		return
 	}
 	defer release()
-	dir := filepath.Join(d.path, rootFolder, name)
-	gone := false
-	if use, err := os.OpenFile(filepath.Join(dir, treeUse), os.O_RDWR, 0); err == nil {
-		if info, err := use.Stat(); err == nil && info.ModTime().Before(before) && tryLock(use, true) {
-			// From now on it is not there, however long removing it takes.
-			gone = os.Rename(dir, filepath.Join(d.path, rootFolder, "."+name+".old")) == nil
-		}
-		unlock(use)
-	}
 	d.removeRemains(name)
-	return gone
+	defer d.removeRemains(name)
+	use := openTree(filepath.Join(d.path, rootFolder, name))
+	if use == nil {
+		d.hideTree(name)
+		return
+	}
+	defer unlock(use)
+	if info, err := use.Stat(); err == nil && info.ModTime().Before(before) && tryLock(use, true) {
+		d.hideTree(name)
+	}
+}
+
+// hideTree makes a tree absent. The caller holds its key, and removes the remains.
+func (d *Dir) hideTree(name string) {
+	parent := filepath.Join(d.path, rootFolder)
+	_ = os.Rename(filepath.Join(parent, name), filepath.Join(parent, "."+name+".old"))
 }
 
 // removeRemains removes what a process left that was killed while it made or

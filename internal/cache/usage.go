@@ -101,14 +101,17 @@ func (d *Dir) removeFile(part, name string) (ok bool, err error) {
 
 func (d *Dir) removeTrees(ctx context.Context, before time.Time, removed *Usage) error {
 	for _, name := range d.trees() {
-		u, err := d.treeUsage(ctx, name)
+		was, err := d.treeUsage(ctx, name)
 		if err != nil {
 			return err
 		}
-		if d.takeTree(name, before) {
-			removed.Files += u.Files
-			removed.Bytes += u.Bytes
+		d.takeTree(name, before)
+		is, err := d.treeUsage(ctx, name)
+		if err != nil {
+			return err
 		}
+		removed.Files += was.Files - is.Files
+		removed.Bytes += was.Bytes - is.Bytes
 	}
 	return nil
 }
