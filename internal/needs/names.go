@@ -75,6 +75,9 @@ func (b *Book) nameNeed(n Need) {
 	for _, p := range n.Programs {
 		b.name("program", p, n)
 	}
+	for _, p := range n.Libraries {
+		b.name("library", p, n)
+	}
 	if n.Header != "" {
 		b.name("header", n.Header, n)
 	}

@@ -64,15 +64,15 @@ type List struct {
 // Hints are what a source archive itself says of its needs. The zero value says nothing.
 type Hints struct {
 	External []External // PEP 725, in the order of the archive
-	// Languages are those of the sources: "c", "c++", "cython", "fortran", "go", "rust".
-	Languages []string
-	// Compiles says that nothing is built without compiling the Languages: the build
-	// system knows no way around it.
-	Compiles bool
+	// Languages are those of what is compiled: "c", "c++", "cython", "fortran", "go",
+	// "rust"; Certain are those of them that nothing is built without, since the build
+	// system knows no way around.
+	Languages, Certain []string
 	// Crates says that a part in Rust needs crates that the archive does not hold.
 	Crates bool
-	// What the build files name: .pc files, headers, programs.
-	PkgConfig, Headers, Programs []string
+	// What the build files name, in so many words: .pc files, headers, programs, libraries
+	// without "lib" before ("ssl"), and names of CMake ("OpenSSL").
+	PkgConfig, Headers, Programs, Libraries, Names []string
 }
 
 // Book is what is known about packages. It is safe for use by several goroutines.
@@ -120,10 +120,10 @@ func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 		b.addExternal(&l, x)
 	}
 	for _, lang := range h.Languages {
-		b.addCompiler(&l, lang, h.Compiles, "sources")
+		b.addCompiler(&l, lang, slices.Contains(h.Certain, lang), "sources")
 	}
 	if h.Crates {
-		l.add(Need{Name: "the crates of Cargo.lock", Sure: h.Compiles, From: "Cargo.lock", kind: absent})
+		l.add(Need{Name: "crates that are not in the archive", Sure: slices.Contains(h.Certain, "rust"), From: "Cargo.lock", kind: absent})
 	}
 	b.addGuesses(&l, h)
 	slices.SortStableFunc(l.Needs, func(a, b Need) int { return cmp.Compare(rank(a), rank(b)) })
@@ -187,29 +187,37 @@ func (b *Book) addCompiler(l *List, lang string, sure bool, from string) {
 // addGuesses adds what build files name. It is never sure: they name what they can do
 // without, and what they need for other systems.
 func (b *Book) addGuesses(l *List, h Hints) {
-	for _, p := range h.PkgConfig {
-		n, ok := b.named("pc", p)
+	guess := func(space, name string, unknown Need) {
+		n, ok := b.named(space, name)
 		if !ok {
-			n = Need{Name: p, Packages: Packages{APK: []string{"pc:" + p}, RPM: []string{"pkgconfig(" + p + ")"}}}
+			n = unknown
 		}
-		n.PkgConfig, n.Sure, n.From = []string{p}, false, "build files"
+		n.Sure, n.From = false, "build files"
 		l.add(n)
+	}
+	for _, p := range h.PkgConfig {
+		// Meson and CMake have names of their own for interfaces.
+		if n, ok := b.named("virtual", p); ok {
+			guess("virtual", p, n)
+			continue
+		}
+		guess("pc", p, Need{Name: p, PkgConfig: []string{p}, Packages: Packages{APK: []string{"pc:" + p}, RPM: []string{"pkgconfig(" + p + ")"}}})
 	}
 	for _, p := range h.Headers {
-		n, ok := b.named("header", p)
-		if !ok {
-			n = Need{Name: p}
-		}
-		n.Header, n.Sure, n.From = p, false, "build files"
-		l.add(n)
+		guess("header", p, Need{Name: p, Header: p})
 	}
 	for _, p := range h.Programs {
-		n, ok := b.named("program", p)
-		if !ok {
-			n = Need{Name: p}
-		}
-		n.Programs, n.Sure, n.From = []string{p}, false, "build files"
-		l.add(n)
+		guess("program", p, Need{Name: p, Programs: []string{p}})
+	}
+	for _, p := range h.Libraries {
+		guess("library", "lib"+p+".so", Need{Name: p, Libraries: []string{"lib" + p + ".so"}})
+	}
+	for _, p := range h.Names {
+		if n, ok := b.named("virtual", p); ok {
+			guess("virtual", p, n)
+		} else if n, ok := b.named("name", p); ok {
+			guess("name", p, n)
+		} // What nobody knows can't be looked for.
 	}
 }
 

@@ -1,0 +1,329 @@
+package build
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/r-seed-1713b764/distill/internal/needs"
+	"github.com/r-seed-1713b764/distill/internal/python"
+)
+
+// Outline is what a source archive shows of its build to one who runs nothing of it.
+type Outline struct {
+	// Hints are for [needs.Book.For]. Each list but External is sorted.
+	Hints needs.Hints
+	// Untranslated are the modules in Cython that come without the C made of them, so that
+	// Cython has to be among the build requirements; sorted.
+	Untranslated []string
+}
+
+// The limits of what is read of an archive's files for an outline, in bytes.
+const (
+	maxBuildFile  = 1 << 20
+	maxLock       = 8 << 20
+	maxBuildTexts = 128 << 20
+	maxModules    = 1 << 14 // modules in Cython, and headers; scipy has 300
+)
+
+// ReadOutline reads an archive once, from front to back, and runs nothing of it. What it
+// finds of external dependencies is what pyproject.toml says; all else is a reading of
+// setup.py, meson.build, CMakeLists.txt and Cargo.toml for what they name in so many
+// words, and may be too much or too little.
+func ReadOutline(s Source) (*Outline, error) {
+	c := &outliner{
+		have: map[string]bool{}, suffixes: map[string]bool{}, crateDirs: map[string]bool{}, meson: map[string]*mesonFile{}, cmake: map[string]*cmakeFile{},
+		left: maxBuildTexts,
+	}
+	if err := s.walk(c.see); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSource, err)
+	}
+	o, err := c.finish()
+	if err != nil {
+		return nil, fmt.Errorf("%w: pyproject.toml: %w", ErrSource, err)
+	}
+	return o, nil
+}
+
+// outliner notes what it sees of an archive.
+type outliner struct {
+	left int64 // bytes of text that may still be read
+
+	pyproject []byte
+	scripts   scriptFacts
+	meson     map[string]*mesonFile // by folder
+	cmake     map[string]*cmakeFile // by folder
+
+	suffixes  map[string]bool // of sources, without tests and the like
+	have      map[string]bool // base names of headers, and paths of what Cython makes
+	cython    []string
+	crateDirs map[string]bool // folders with a Cargo.toml
+	registry  bool            // a Cargo.lock names crates of a registry
+	vendored  bool            // crates lie in the archive
+}
+
+// see notes one file.
+func (c *outliner) see(name string, r io.Reader) error {
+	name = belowTop(name)
+	if name == "" || len(name) > 1024 {
+		return nil
+	}
+	dir, base := path.Split(name)
+	dir = strings.TrimSuffix(dir, "/")
+	switch {
+	case base == ".cargo-checksum.json":
+		c.vendored = true
+	case strings.HasPrefix(name, ".cargo/config"):
+		text, err := c.read(name, r, maxBuildFile)
+		c.vendored = c.vendored || bytes.Contains(text, []byte("replace-with"))
+		return err
+	case isAside(dir):
+	case name == "pyproject.toml":
+		text, err := readPyproject(r)
+		c.pyproject = text
+		return err
+	case dir == "" && strings.HasSuffix(base, ".py"):
+		text, err := c.read(name, r, maxBuildFile)
+		c.scripts.read(text)
+		return err
+	case base == "meson.build":
+		text, err := c.read(name, r, maxBuildFile)
+		c.meson[dir] = readMeson(text)
+		return err
+	case base == "CMakeLists.txt":
+		text, err := c.read(name, r, maxBuildFile)
+		c.cmake[dir] = readCMake(text)
+		return err
+	case base == "Cargo.toml":
+		c.crateDirs[dir] = true
+	case base == "Cargo.lock":
+		text, err := c.read(name, r, maxLock)
+		c.registry = c.registry || bytes.Contains(text, []byte(`source = "registry+`)) || bytes.Contains(text, []byte(`source = "git+`))
+		return err
+	default:
+		c.source(name, base)
+	}
+	return nil
+}
+
+// read returns the start of a text; what is longer than any real one is cut off, since it
+// can only hold fewer hints for that.
+func (c *outliner) read(name string, r io.Reader, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, min(limit, c.left)))
+	c.left -= int64(len(text))
+	if c.left <= 0 && err == nil {
+		err = fmt.Errorf("%q: more than %d MiB of build files", name, maxBuildTexts>>20)
+	}
+	return text, err
+}
+
+// source notes a file by its name.
+func (c *outliner) source(name, base string) {
+	ext := strings.ToLower(path.Ext(base))
+	switch ext {
+	case ".h", ".hh", ".hpp":
+		if len(c.have) < maxModules {
+			c.have[base] = true
+		}
+	case ".pyx":
+		if len(c.cython) < maxModules {
+			c.cython = append(c.cython, name)
+		}
+		c.suffixes[ext] = true
+	case ".c", ".cc", ".cpp", ".cxx", ".f", ".for", ".f90", ".f95":
+		if len(c.have) < maxModules {
+			c.have[name] = true
+		}
+		c.suffixes[ext] = true
+	}
+}
+
+// Folders of things that a build leaves alone.
+var asideFolders = []string{
+	"test", "tests", "testing", "doc", "docs", "example", "examples", "sample", "samples", "demo", "demos", "bench", "benchmark", "benchmarks",
+	"asv_bench", "fuzz", "fuzzing", "tutorial", "tutorials", ".github", "ci",
+}
+
+func isAside(dir string) bool {
+	for part := range strings.SplitSeq(dir, "/") {
+		if slices.Contains(asideFolders, strings.ToLower(part)) {
+			return true
+		}
+	}
+	return false
+}
+
+// pyprojectTables are the tables of pyproject.toml that say what is compiled.
+type pyprojectTables struct {
+	External external `toml:"external"`
+	Tool     struct {
+		Setuptools struct {
+			ExtModules []map[string]any `toml:"ext-modules"`
+		} `toml:"setuptools"`
+		SetuptoolsRust struct {
+			ExtModules []map[string]any `toml:"ext-modules"`
+			Bins       []map[string]any `toml:"bins"`
+		} `toml:"setuptools-rust"`
+	} `toml:"tool"`
+}
+
+// external is the table of PEP 725; what is needed only at run time, or by groups of
+// developers, is not read.
+type external struct {
+	Build         []string            `toml:"build-requires"`
+	Host          []string            `toml:"host-requires"`
+	OptionalBuild map[string][]string `toml:"optional-build-requires"`
+	OptionalHost  map[string][]string `toml:"optional-host-requires"`
+}
+
+// finish makes the outline of what was seen.
+func (c *outliner) finish() (*Outline, error) {
+	sys, err := parseSystem(c.pyproject)
+	if err != nil {
+		return nil, err
+	}
+	var doc pyprojectTables
+	// Tables of tools that are not what they are taken for are the tools' business; only
+	// [external] is a standard's.
+	if err := toml.Unmarshal(c.pyproject, &doc); err != nil {
+		doc = pyprojectTables{}
+		var only struct {
+			External external `toml:"external"`
+		}
+		if err := toml.Unmarshal(c.pyproject, &only); err != nil {
+			return nil, err
+		}
+		doc.External = only.External
+	}
+	o := &Outline{}
+	if o.Hints.External, err = doc.External.parse(); err != nil {
+		return nil, err
+	}
+	f := &found{}
+	c.languages(f, sys, &doc)
+	o.Hints.Languages, o.Hints.Certain = f.languages.sorted(), f.certain.sorted()
+	o.Hints.PkgConfig, o.Hints.Headers, o.Hints.Programs = f.pc.sorted(), f.headers.sorted(), f.programs.sorted()
+	o.Hints.Libraries, o.Hints.Names, o.Hints.Crates = f.libraries.sorted(), f.names.sorted(), f.languages["rust"] && c.registry && !c.vendored
+	o.Untranslated = c.untranslated()
+	return o, nil
+}
+
+func (x *external) parse() ([]needs.External, error) {
+	var out []needs.External
+	add := func(list []string, optional bool) error {
+		for _, text := range list {
+			e, err := needs.ParseExternal(text)
+			if err != nil {
+				return err
+			}
+			e.Optional = optional
+			out = append(out, e)
+		}
+		return nil
+	}
+	err := errors.Join(add(x.Build, false), add(x.Host, false))
+	for _, m := range []map[string][]string{x.OptionalBuild, x.OptionalHost} {
+		for _, extra := range slices.Sorted(maps.Keys(m)) {
+			err = errors.Join(err, add(m[extra], true))
+		}
+	}
+	return out, err
+}
+
+// untranslated lists the modules in Cython that have no C beside them.
+func (c *outliner) untranslated() []string {
+	var out []string
+	for _, p := range c.cython {
+		stem := strings.TrimSuffix(p, path.Ext(p))
+		if !c.have[stem+".c"] && !c.have[stem+".cpp"] && !c.have[stem+".cxx"] {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// stringSet collects what was found of one kind, each once.
+type stringSet map[string]bool
+
+func (s *stringSet) add(list ...string) {
+	if *s == nil {
+		*s = stringSet{}
+	}
+	for _, x := range list {
+		(*s)[x] = true
+	}
+}
+
+func (s stringSet) sorted() []string { return slices.Sorted(maps.Keys(s)) }
+
+// found is what the build files name.
+type found struct {
+	languages, certain                      stringSet
+	pc, headers, programs, libraries, names stringSet
+}
+
+// languages finds what is compiled, and what the build files that count name.
+func (c *outliner) languages(f *found, sys *System, doc *pyprojectTables) {
+	asks := func(names ...python.Name) bool {
+		return slices.ContainsFunc(sys.Requires, func(r python.Requirement) bool { return slices.Contains(names, r.Name) })
+	}
+	switch {
+	case asks("meson-python"):
+		c.readMesonTree(f)
+	case asks("scikit-build-core", "scikit-build", "py-build-cmake", "cmake-build-extension"):
+		c.readCMakeTree(f, asks("scikit-build-core", "py-build-cmake"))
+	case asks("maturin"):
+		f.languages.add("rust")
+		f.certain.add("rust")
+	case asks("sip", "pyqt-builder"):
+		f.languages.add("c++")
+		f.certain.add("c++")
+	}
+	if rust := len(doc.Tool.SetuptoolsRust.ExtModules)+len(doc.Tool.SetuptoolsRust.Bins) > 0; rust || asks("setuptools-rust") || c.scripts.rust {
+		f.languages.add("rust")
+		if rust && !anyOptional(doc.Tool.SetuptoolsRust.ExtModules) {
+			f.certain.add("rust")
+		}
+	}
+	if asks("setuptools-golang") {
+		f.languages.add("go")
+	}
+	if c.scripts.compiles || len(doc.Tool.Setuptools.ExtModules) > 0 {
+		c.bySuffix(f)
+	}
+	c.scripts.into(f, c.have)
+}
+
+func anyOptional(modules []map[string]any) bool {
+	return slices.ContainsFunc(modules, func(m map[string]any) bool { return m["optional"] == true })
+}
+
+// bySuffix takes the languages of the sources, where a setup.py compiles what it lists.
+func (c *outliner) bySuffix(f *found) {
+	if c.scripts.cffi {
+		f.languages.add("c")
+	}
+	for ext := range c.suffixes {
+		switch ext {
+		case ".c":
+			f.languages.add("c")
+		case ".cc", ".cpp", ".cxx":
+			f.languages.add("c++")
+		case ".pyx":
+			f.languages.add("cython")
+		case ".f", ".for", ".f90", ".f95":
+			// setuptools itself compiles no Fortran.
+			if c.scripts.fortran {
+				f.languages.add("fortran")
+			}
+		}
+	}
+}
