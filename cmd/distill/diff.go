@@ -77,6 +77,23 @@ func printDiff(w io.Writer, res *distill.DiffResult) {
 	for i := range res.Packages {
 		printGap(w, &res.Packages[i])
 	}
+	for i := range res.Builds {
+		printBuildGap(w, &res.Builds[i])
+	}
+}
+
+func printBuildGap(w io.Writer, g *distill.BuildGap) {
+	what := "building " + g.Name + " " + g.Version
+	if g.Tool {
+		what += " (build requirement)"
+	}
+	if g.OneSided {
+		what += ", which only one of the locks tells about"
+	}
+	fmt.Fprintf(w, "~ %s%s:\n", cell(what), on(strings.Join(g.Platforms, ", ")))
+	for _, c := range g.Changes {
+		fmt.Fprintf(w, "    %s: %s -> %s\n", cell(c.What), orNothing(c.A), orNothing(c.B))
+	}
 }
 
 func printGap(w io.Writer, g *distill.PackageGap) {

@@ -21,6 +21,7 @@ type DiffResult struct {
 	// Settings are about the lock or the image as a whole.
 	Settings []Change     `json:"settings"`
 	Packages []PackageGap `json:"packages"`
+	Builds   []BuildGap   `json:"builds,omitempty"` // of locks: what they are built with
 	Images   []ImageGap   `json:"images,omitempty"` // platforms that differ
 }
 
@@ -44,7 +45,7 @@ type PackageGap struct {
 }
 
 // Same tells whether nothing differs.
-func (d *DiffResult) Same() bool { return len(d.Settings)+len(d.Packages)+len(d.Images) == 0 }
+func (d *DiffResult) Same() bool { return len(d.Settings)+len(d.Packages)+len(d.Builds)+len(d.Images) == 0 }
 
 // Diff compares two lock files or two images.
 func Diff(ctx context.Context, h *Host, o DiffOptions) (*DiffResult, error) {

@@ -59,6 +59,7 @@ func (d *DiffResult) compareLocks(a, b *lockSide) {
 			}
 		}
 	}
+	d.compareBuilds(a, b)
 	d.sort()
 }
 

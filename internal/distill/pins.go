@@ -82,6 +82,22 @@ func (p *pins) preferences(targets []resolve.Target) []resolve.Preference {
 	return slices.DeleteFunc(p.lock.Preferences(targets), func(x resolve.Preference) bool { return p.drops(x.Name) })
 }
 
+// buildPreferences are the pins for the build requirements of a project's version, and
+// what its back end asked for; known is as [pylock.Lock.BuildPreferences] says. A back
+// end that is upgraded, or whose package is, has to be asked again.
+func (p *pins) buildPreferences(name python.Name, v python.Version, targets []resolve.Target) (prefs []resolve.Preference, asked []string, known bool) {
+	if p == nil || p.all {
+		return nil, nil, false
+	}
+	prefs, asked, known = p.lock.BuildPreferences(name, v, targets)
+	n := len(prefs)
+	prefs = slices.DeleteFunc(prefs, func(x resolve.Preference) bool { return p.drops(x.Name) })
+	if len(prefs) < n || p.drops(name) {
+		return prefs, nil, false
+	}
+	return prefs, asked, known
+}
+
 // strangers are the names to be upgraded that neither the lock nor the picks have.
 func (p *pins) strangers(picks []*resolve.Pick) []python.Name {
 	if p == nil {
@@ -89,7 +105,7 @@ func (p *pins) strangers(picks []*resolve.Pick) []python.Name {
 	}
 	return slices.DeleteFunc(slices.Clone(p.drop), func(n python.Name) bool {
 		return slices.ContainsFunc(picks, func(k *resolve.Pick) bool { return k.Name == n }) ||
-			slices.ContainsFunc(slices.Concat(p.lock.Packages, p.lock.Distill.Image), func(k *pylock.Package) bool { return k.Name == n })
+			slices.ContainsFunc(slices.Concat(p.lock.Packages, p.lock.Distill.Image, p.lock.Distill.Build), func(k *pylock.Package) bool { return k.Name == n })
 	})
 }
 
@@ -135,7 +151,7 @@ func (p *pins) checkFiles(now *pylock.Lock) error {
 		return nil
 	}
 	old := map[string]string{}
-	for _, k := range p.lock.Packages {
+	for _, k := range slices.Concat(p.lock.Packages, p.lock.Distill.Build) {
 		if p.drops(k.Name) {
 			continue
 		}
@@ -143,7 +159,7 @@ func (p *pins) checkFiles(now *pylock.Lock) error {
 			old[string(k.Name)+"\x00"+f.Name] = f.Hashes["sha256"]
 		}
 	}
-	for _, k := range now.Packages {
+	for _, k := range slices.Concat(now.Packages, now.Distill.Build) {
 		for _, f := range lockFiles(k) {
 			was, is := old[string(k.Name)+"\x00"+f.Name], f.Hashes["sha256"]
 			if was != "" && is != "" && was != is {
@@ -165,12 +181,18 @@ func (p *pins) check(o PinOptions, now *pylock.Lock) error {
 		return nil
 	}
 	a, b := comparable(p.lock, now), comparable(now, p.lock)
-	if bytes.Equal(a.Text(), b.Text()) {
+	same := bytes.Equal(withoutBuilds(a).Text(), withoutBuilds(b).Text())
+	if same && len(a.Distill.Build)+len(b.Distill.Build) == 0 {
 		return nil
 	}
 	changes, err := lockChanges(o.Lock, a, b)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case same && len(changes) == 0:
+		return nil
+	case len(changes) == 0:
+		changes = []string{"the same versions and files, but where they come from or other details"}
 	}
 	if len(changes) > maxShownChanges {
 		changes = append(changes[:maxShownChanges], fmt.Sprintf("... and %d more", len(changes)-maxShownChanges))
@@ -207,6 +229,22 @@ func comparable(l, other *pylock.Lock) *pylock.Lock {
 	return &c
 }
 
+// withoutBuilds is l without how its packages are built. That is compared on its own:
+// a lock that was made without an image does not know it.
+func withoutBuilds(l *pylock.Lock) *pylock.Lock {
+	c := *l
+	c.Distill.Build = nil
+	for _, list := range []*[]*pylock.Package{&c.Packages, &c.Distill.Image} {
+		*list = slices.Clone(*list)
+		for i, k := range *list {
+			one := *k
+			one.Distill.Builds = nil
+			(*list)[i] = &one
+		}
+	}
+	return &c
+}
+
 // withoutFiles takes the names of requirements files out of what entries are
 // wanted by, and the account of what was passed over or is to be noted (that a
 // version was yanked since), which is no part of the choice.
@@ -230,7 +268,8 @@ func withoutFiles(list []*pylock.Package, titles map[string]bool) []*pylock.Pack
 	return out
 }
 
-// lockChanges says in one line each what differs between two locks.
+// lockChanges says in one line each what differs between two locks. How a package is
+// built is no difference if only one of them tells.
 func lockChanges(file string, a, b *pylock.Lock) ([]string, error) {
 	var sides [2]*lockSide
 	for i, l := range []*pylock.Lock{a, b} {
@@ -253,11 +292,20 @@ func lockChanges(file string, a, b *pylock.Lock) ([]string, error) {
 		}
 		out = append(out, g.line()+where)
 	}
-	out = append(out, wishChanges(a, b)...)
-	if len(out) == 0 {
-		out = append(out, "the same versions and files, but where they come from or other details")
+	for i := range d.Builds {
+		g := &d.Builds[i]
+		where := ""
+		if len(g.Platforms) < len(sides[1].entries) {
+			where = " on " + strings.Join(g.Platforms, ", ")
+		}
+		if g.OneSided {
+			continue // one of them was made without an image
+		}
+		for _, line := range g.lines() {
+			out = append(out, line+where)
+		}
 	}
-	return out, nil
+	return append(out, wishChanges(a, b)...), nil
 }
 
 func orNone(s string) string {
