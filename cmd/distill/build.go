@@ -29,18 +29,22 @@ func newBuild(a *app) *cobra.Command {
 	registerPins(f, &o.Pins, "lock `FILE`: what it pins is kept, and it is written anew")
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
+	registerBuilding(f, &o.Building)
 	registerImage(f, &img)
 	f.BoolVar(&noVerify, "no-verify", false, "make the image even if it is known not to work")
 	f.StringVar(&o.ImageRefs, "image-refs", "", "write the digest references to `FILE`")
 	f.StringVar(&o.MetadataFile, "metadata-file", "", "write digests, sizes and packages to `FILE` as JSON")
 
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), registries{&o.Publish.Insecure, func() []string { return append([]string{o.From, o.Onto}, o.Publish.To...) }}, &o.Index)
+		h, err := a.host(c.Flags(), registries{&o.Publish.Insecure, func() []string { return append([]string{o.From, o.Onto, o.Building.WheelCache}, o.Publish.To...) }}, &o.Index)
 		if err != nil {
 			return err
 		}
 		if !c.HasParent() && o.From == "" && len(o.Requirements.Files) == 0 {
 			return c.Help()
+		}
+		if err := a.settleBuilding(&o.Building); err != nil {
+			return err
 		}
 		if o.Image, err = img.options(c.Flags()); err != nil {
 			return err

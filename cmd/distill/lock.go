@@ -23,11 +23,15 @@ func newLock(a *app) *cobra.Command {
 	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE`, - for stdout")
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
+	registerBuilding(f, &o.Building)
 	var insecure bool
 	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return []string{o.From, o.Onto} }}, &o.Index)
+		h, err := a.host(c.Flags(), registries{&insecure, func() []string { return []string{o.From, o.Onto, o.Building.WheelCache} }}, &o.Index)
 		if err != nil {
+			return err
+		}
+		if err := a.settleBuilding(&o.Building); err != nil {
 			return err
 		}
 		if o.Pins.Lock == "" && o.Output != "-" {

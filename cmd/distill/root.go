@@ -54,10 +54,7 @@ func version() string {
 // versions fill: naming them beats "unknown".
 var (
 	comingCommands = []string{"bundle"}
-	comingFlags    = []string{
-		"build-engine", "wheel-cache", "sbom", "provenance",
-		"sign-key", "attest-in-index", "mirror", "report",
-	}
+	comingFlags    = []string{"sbom", "provenance", "sign-key", "attest-in-index", "mirror", "report"}
 )
 
 func flagError(c *cobra.Command, err error) error {

@@ -32,7 +32,7 @@ func newVerify(a *app) *cobra.Command {
 	var runOptions distill.RunOptions
 	f.BoolVar(&run, "run", false, "also import every module, by the image's own Python in a sandbox without a network")
 	f.StringArrayVar(&runOptions.Smoke, "smoke", nil, "run the Python script `FILE` in the image as well; it has to end with code 0 (repeatable, implies --run)")
-	f.StringVar(&runOptions.Engine, "engine", "auto", "`ENGINE` of the sandbox: auto, namespaces, chroot, podman")
+	f.StringVar(&runOptions.Engine, "engine", "auto", "`ENGINE` of the sandbox: "+strings.Join(distill.LocalEngines(), ", "))
 	f.BoolVar(&sarif, "sarif", false, "write the findings to stdout as SARIF 2.1.0")
 	f.BoolVar(&insecure, "insecure", false, "speak plain HTTP to registries, or do not verify their certificate")
 	c.RunE = func(c *cobra.Command, args []string) error {

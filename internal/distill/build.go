@@ -29,6 +29,9 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err := h.checkBuild(a, &o); err != nil {
 		return nil, err
 	}
+	if err := o.Building.check(ctx); err != nil {
+		return nil, err
+	}
 	p, err := readPins(o.Pins)
 	if err != nil {
 		return nil, err
@@ -155,6 +158,7 @@ type inputs struct {
 	// then what it is with them.
 	runtimes []*runtime
 	app      *application
+	building BuildingOptions
 }
 
 func (in *inputs) close() {
@@ -187,7 +191,7 @@ const (
 
 // readInputs opens and reads both images.
 func (h *Host) readInputs(ctx context.Context, o BuildOptions) (*inputs, error) {
-	in := &inputs{}
+	in := &inputs{building: o.Building}
 	var err error
 	if in.hints, err = readHints(o.Image.Hints); err != nil {
 		return nil, err

@@ -203,7 +203,7 @@ func (c *compilers) python(ctx context.Context, t int) (*interpreterRoot, error)
 	c.mu.Lock()
 	r := c.list[version]
 	if r == nil {
-		r = &interpreterRoot{h: c.h, hints: c.in.hints}
+		r = &interpreterRoot{h: c.h, hints: c.in.hints, name: c.in.building.localEngine()}
 		c.list[version] = r
 	}
 	c.mu.Unlock()

@@ -20,6 +20,7 @@ type interpreterRoot struct {
 	h         *Host
 	hints     *hints.Book
 	base, dev *opened // of the platform that it is from
+	name      string  // of the engine
 
 	once   sync.Once
 	err    error
@@ -37,7 +38,7 @@ func (r *interpreterRoot) remove() {
 // unpack finds the files that the interpreter needs, as if it were to come along to an
 // empty base, and lays them into a folder.
 func (r *interpreterRoot) unpack(ctx context.Context) (err error) {
-	if r.engine, err = sandbox.Open(ctx, "auto"); err != nil {
+	if r.engine, err = sandbox.Open(ctx, r.name); err != nil {
 		return compileFailure(err)
 	}
 	o := r.base

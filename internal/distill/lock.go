@@ -22,6 +22,9 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err := checkReferences([]string{o.From, o.Onto}); err != nil {
 		return nil, err
 	}
+	if err := o.Building.check(ctx); err != nil {
+		return nil, err
+	}
 	if err := h.checkAsked(a, o.Index, o.Choice); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,16 @@ const (
 	NoByteCode   ByteCode = "none"
 )
 
+// BuildingOptions say how source archives are built.
+type BuildingOptions struct {
+	// Engine is a local engine of [LocalEngines], the address of a BuildKit, or "auto"
+	// (also ""): that of this machine.
+	Engine     string
+	WheelCache string        // repository of a registry where built wheels are kept, "" for none
+	Timeout    time.Duration // of one build; 0 is an hour
+	Memory     int64         // bytes of one build; 0 is 8 GiB
+}
+
 // PublishOptions say where the result goes.
 type PublishOptions struct {
 	To            []string
@@ -86,6 +96,7 @@ type BuildOptions struct {
 	Index        IndexOptions
 	Choice       ChoiceOptions
 	Image        ImageOptions
+	Building     BuildingOptions
 	Publish      PublishOptions
 	Pins         PinOptions // the lock is written anew after a build
 	ImageRefs    string     // file for the digest references, "" for none
@@ -99,5 +110,6 @@ type LockOptions struct {
 	Requirements RequirementOptions
 	Index        IndexOptions
 	Choice       ChoiceOptions
+	Building     BuildingOptions
 	Output       string // file, "-" for none
 }

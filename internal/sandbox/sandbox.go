@@ -157,6 +157,9 @@ func (e *Unavailable) Hints() []string {
 // ErrEngine is wrapped by the error about an engine of an unknown name.
 var ErrEngine = errors.New("unknown sandbox engine")
 
+// Engines are the names of the engines that there are.
+func Engines() []string { return []string{"namespaces", "chroot", "podman"} }
+
 // Open returns the engine of a name: "namespaces", "chroot", "podman", or for "auto" (and
 // "") the first of namespaces and chroot that works here. It tries the engine with an
 // empty command; the error names each that was tried, why it does not work, and what
