@@ -80,17 +80,16 @@ func (e *PlatformError) Hints() []string {
 	return []string{"add the address of a node for " + e.Platform + ", or install its emulator where a node runs: docker run --privileged --rm tonistiigi/binfmt --install all"}
 }
 
-// solveError turns what a node says of a job into an error of this package. ctx is the
-// job's, with its limit on time; it is the caller's if that is done.
+// solveError turns what a node says of a job into an error of this package.
 func (n *node) solveError(err error) error {
 	var exit *gateway.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gateway.UnknownExitStatus {
 		return &ExitError{Code: int(exit.ExitCode)}
 	}
-	text := firstLine(err)
+	text := strings.TrimPrefix(firstLine(err), "failed to solve: ") // said by the library
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable:
-		return n.gone(err)
+		return &NodeError{Node: n.name, Text: "went away while the job ran: " + n.reason(err), Remedy: n.address.remedy, Err: err}
 	case codes.PermissionDenied, codes.Unauthenticated:
 		return &NodeError{Node: n.name, Text: "denies the job: " + text, Remedy: "see what its configuration allows, and with which certificate it is asked", Err: err}
 	case codes.Canceled, codes.DeadlineExceeded:

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"sync"
 
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
@@ -27,13 +26,12 @@ const (
 // input is the files of a job as the client sends them: sorted, owned by nobody, from
 // where they are.
 type input struct {
-	set files.Set
-	mu  sync.Mutex
-	err error // the first of a file that can't be read
+	set  files.Set
+	fail func(error) // is told of a file that can't be read, which the protocol can't say
 }
 
 // newInput lays the files out. There are always the folders of place and results.
-func newInput(set files.Set, out string) (*input, error) {
+func newInput(set files.Set, out string, fail func(error)) (*input, error) {
 	var top int64
 	for f := range set.All() {
 		top = max(top, f.ModTime)
@@ -58,7 +56,7 @@ func newInput(set files.Set, out string) (*input, error) {
 		}
 		list = append(list, &moved)
 	}
-	return &input{set: files.NewSet(list)}, nil
+	return &input{set: files.NewSet(list), fail: fail}, nil
 }
 
 // Walk implements [fsutil.FS]: all files in the order of the protocol, which is that of
@@ -93,33 +91,22 @@ func stat(f *files.File) *types.Stat {
 	return &types.Stat{Path: f.Path, Mode: uint32(f.Mode), Size: f.Size, ModTime: f.ModTime * 1e9, Linkname: f.Link}
 }
 
-// Open implements [fsutil.FS]. The protocol takes a file that can't be opened, and one
-// that is too short, for an empty or short one, so the error is kept.
+// Open implements [fsutil.FS].
 func (in *input) Open(name string) (io.ReadCloser, error) {
 	f, ok := in.set.Get(strings.Trim(path.Clean("/"+name), "/"))
 	if !ok {
-		return nil, in.fail(fmt.Errorf("job file %q: %w", name, fs.ErrNotExist))
+		return nil, in.failed(fmt.Errorf("job file %q: %w", name, fs.ErrNotExist))
 	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, in.fail(fmt.Errorf("job file %q: %w", f.Path, err))
+		return nil, in.failed(fmt.Errorf("job file %q: %w", f.Path, err))
 	}
 	return &inputFile{in: in, file: f, ReadCloser: r}, nil
 }
 
-func (in *input) fail(err error) error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.err == nil {
-		in.err = err
-	}
+func (in *input) failed(err error) error {
+	in.fail(err)
 	return err
-}
-
-func (in *input) failure() error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.err
 }
 
 // inputFile is a file that is being sent; it has to be as long as was said.
@@ -138,7 +125,7 @@ func (f *inputFile) Read(b []byte) (int, error) {
 		err = fmt.Errorf("has another size than %d bytes", f.file.Size)
 	}
 	if err != nil && err != io.EOF {
-		return n, f.in.fail(fmt.Errorf("job file %q: %w", f.file.Path, err))
+		return n, f.in.failed(fmt.Errorf("job file %q: %w", f.file.Path, err))
 	}
 	return n, err
 }

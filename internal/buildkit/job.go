@@ -119,7 +119,10 @@ func (j *Job) check() error {
 func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 	limited, cancel := context.WithTimeoutCause(ctx, j.Limits.Time, &ExitError{Code: 137, Limit: "time", Bound: j.Limits.Time.String()})
 	defer cancel()
-	store, err := newImageStore(limited, j.Image)
+	// A node takes a file that can't be read for an empty one, so the job has to end.
+	limited, stop := context.WithCancelCause(limited)
+	defer stop(nil)
+	store, err := newImageStore(j.Image, func(err error) { stop(fmt.Errorf("image for %s: %w", j.Platform, err)) })
 	if err != nil {
 		return fmt.Errorf("image for %s: %w", j.Platform, err)
 	}
@@ -128,7 +131,7 @@ func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	input, err := newInput(j.Files, j.Out)
+	input, err := newInput(j.Files, j.Out, stop)
 	if err != nil {
 		return err
 	}
@@ -149,10 +152,6 @@ func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 	switch {
 	case done(limited) != nil:
 		return done(limited)
-	case store.failure() != nil:
-		return fmt.Errorf("image for %s: %w", j.Platform, store.failure())
-	case input.failure() != nil:
-		return input.failure()
 	case received != nil:
 		return received
 	case err != nil:
@@ -169,6 +168,9 @@ func (j *Job) explain(err error) error {
 	}
 	return err
 }
+
+// emptyHome is the same as in other sandboxes, since programs write it into what they make.
+const emptyHome = "/tmp/home"
 
 // maxTemporary bounds /tmp, which is in memory: compilers leave their intermediate files there.
 const maxTemporary = 2 << 30
@@ -205,12 +207,17 @@ func (j *Job) definition(ctx context.Context, store *imageStore) (*llb.Definitio
 		llb.AddMount("/tmp", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(maxTemporary))),
 		named("run"),
 	}
+	home := false
 	for _, v := range j.Env {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok || key == "" {
 			return nil, "", fmt.Errorf("%q is no variable", v)
 		}
+		home = home || key == "HOME"
 		run = append(run, llb.AddEnv(key, value))
+	}
+	if !home {
+		run = append(run, llb.AddEnv("HOME", emptyHome), llb.AddMount(emptyHome, llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(maxTemporary))))
 	}
 	if j.Limits.Memory > 0 {
 		run = append(run, llb.MemoryLimit(j.Limits.Memory), llb.MemorySwapLimit(j.Limits.Memory))

@@ -90,7 +90,7 @@ func unpack(from io.Reader, root *os.Root, out string, limit int64) error {
 		if count >= maxResultFiles {
 			return fmt.Errorf("%w: more than %d files", ErrResult, maxResultFiles)
 		}
-		name := path.Clean(strings.TrimSuffix(strings.TrimPrefix(h.Name, "./"), "/"))
+		name := clean(h.Name)
 		if name != out && !strings.HasPrefix(name, out+"/") {
 			continue
 		}
@@ -106,11 +106,29 @@ func unpack(from io.Reader, root *os.Root, out string, limit int64) error {
 			}
 			left -= h.Size
 			err = write(archive, root, name)
+		case tar.TypeLink:
+			err = link(root, clean(h.Linkname), name)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %q: %w", ErrResult, name, err)
 		}
 	}
+}
+
+func clean(name string) string {
+	return path.Clean(strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/"))
+}
+
+// link gives a regular file that is there another name.
+func link(root *os.Root, of, name string) error {
+	info, err := root.Lstat(of)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // another name of what is skipped
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	return root.Link(of, name)
 }
 
 func write(from io.Reader, root *os.Root, name string) error {

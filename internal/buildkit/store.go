@@ -26,8 +26,8 @@ type imageStore struct {
 	blobs         map[digest.Digest]*blob
 	mu            sync.Mutex
 	parked        []*stream // those that nobody reads; the oldest first
-	err           error     // the first that a reader met
 	closed        bool
+	fail          func(error) // is told what a reader met: a node knows only part of it
 }
 
 // blob is one part of the image.
@@ -38,8 +38,8 @@ type blob struct {
 }
 
 // newImageStore reads what the image consists of.
-func newImageStore(ctx context.Context, image v1.Image) (*imageStore, error) {
-	s := &imageStore{blobs: map[digest.Digest]*blob{}}
+func newImageStore(image v1.Image, fail func(error)) (*imageStore, error) {
+	s := &imageStore{blobs: map[digest.Digest]*blob{}, fail: fail}
 	manifest, err := image.RawManifest()
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func newImageStore(ctx context.Context, image v1.Image) (*imageStore, error) {
 		}
 		s.blobs[digest.Digest(d.String())] = &blob{digest: digest.Digest(d.String()), size: size, open: l.Compressed}
 	}
-	return s, done(ctx)
+	return s, nil
 }
 
 func (s *imageStore) addBytes(b []byte) digest.Digest {
@@ -129,22 +129,6 @@ func (s *imageStore) Abort(context.Context, string) error { return errdefs.ErrNo
 // Writer implements [content.Store].
 func (s *imageStore) Writer(context.Context, ...content.WriterOpt) (content.Writer, error) {
 	return nil, errdefs.ErrFailedPrecondition
-}
-
-// fail keeps an error of the image: what reaches a node of it is only a part.
-func (s *imageStore) fail(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil && !s.closed {
-		s.err = err
-	}
-	return err
-}
-
-func (s *imageStore) failure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }
 
 func (s *imageStore) close() {
@@ -268,7 +252,8 @@ func (r *blobReader) ReadAt(p []byte, offset int64) (int, error) {
 	if r.cur == nil {
 		t, err := r.store.resume(r.blob, offset)
 		if err != nil {
-			return 0, r.store.fail(err)
+			r.store.fail(err)
+			return 0, err
 		}
 		r.cur = t
 	}
@@ -279,7 +264,8 @@ func (r *blobReader) ReadAt(p []byte, offset int64) (int, error) {
 	if err != nil {
 		r.cur.r.Close()
 		r.cur = nil
-		return n, r.store.fail(err)
+		r.store.fail(err)
+		return n, err
 	}
 	if n < len(p) {
 		return n, io.EOF
