@@ -32,7 +32,6 @@ every() {  # conda-like has no ODBC, which dev-etl needs
   for onto in alpine-py-slim alpine-base; do echo "alpine-py:$onto:dev-alpine"; done
 }
 
-arch_tag() { case $1 in arm64) echo arm64v8 ;; *) echo "$1" ;; esac; }
 place() { case $1 in scratch) echo scratch ;; *) echo "oci:$IMAGES/$1" ;; esac; }
 
 lay() {  # lay FROM ONTO SET FOLDER REFERENCE

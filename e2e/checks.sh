@@ -1,5 +1,5 @@
-# Sourced by run.sh: counting, and what is checked of a result. A check is a command; what it prints is
-# shown when it fails.
+# Sourced by the end-to-end tests: counting, running distill on one of the sets, and what is checked of a
+# result. A check is a command; what it prints is shown when it fails.
 
 PASSED=0 FAILED=0 FAULTS=()
 group() { printf '\n== %s  [%d s]\n' "$*" "$SECONDS"; }
@@ -27,6 +27,35 @@ keep() {  # keep NAME: what distill said and measured, if somebody wants it
   (cd "$WORK/$1/one" && cp -r stdout stderr time metadata.json pylock.toml inside-*.json "$E2E_KEEP/$1/") 2>/dev/null || true
 }
 
+# --- running distill on one set of requirements ---
+from_of() { case $1 in *alpine*) echo alpine-py ;; *) echo pydev ;; esac; }
+onto_of() { case $1 in *alpine*) echo alpine-py-slim ;; *) echo pyslim ;; esac; }
+arch_tag() { case $1 in arm64) echo arm64v8 ;; *) echo "$1" ;; esac; }
+
+# distill_run NAME FOLDER IMAGES TO [VARIABLE=VALUE...]: runs it in FOLDER, with its cache there, on
+# copies of the requirements; leaves stdout, stderr, time, metadata.json, pylock.toml in FOLDER. LIMIT is the time it may take.
+distill_run() {
+  local n=$1 d=$2 i=$3 to=$4; shift 4
+  mkdir -p "$d"; cp "$REQS/$n"*.txt "$d/"
+  (cd "$d" && env DISTILL_CACHE_DIR="$d/cache" "$@" timeout "${LIMIT:-1200}" /usr/bin/time -o time -f '%e %M' \
+    "$DISTILL" --from "oci:$i/$(from_of "$n")" --onto "oci:$i/$(onto_of "$n")" --req "$n.txt" --to "$to" \
+    --lock pylock.toml --metadata-file metadata.json >stdout 2>stderr) || { tail -5 "$d/stderr"; return 1; }
+}
+seconds() { awk 'END {print $1}' "$1/time"; }
+
+use() {  # use NAME ARCH: pull it as people do, run it, look inside
+  local n=$1 a=$2 d=$WORK/$1/one ref=$REGISTRY/$1:1.0.0 base
+  base=$WORK/base-$(onto_of "$n")-$a
+  base_inside "$n" "$a"
+  check "$n $a: podman pulls the variant and, by --arch, the same from the index" same_image "$a" "$ref-$(arch_tag "$a")" "$ref"
+  check "$n $a: its smoke script prints OK" smoke "$a" "$ref-$(arch_tag "$a")" "$REQS/$n.smoke.py"
+  check "$n $a: no compiler, header or -dev package is in it but the base's" no_tools "$ref-$(arch_tag "$a")" "$base.tools"
+  run_in "$a" "$ref-$(arch_tag "$a")" python3 - <"$HERE/inside.py" >"$d/inside-$a.json" 2>"$d/inside-$a.err"
+  check "$n $a: exactly the closure of the requirements is in it, undamaged, as locked" \
+    /usr/bin/python3 "$HERE/closure.py" "$d/$n.txt" "$d/inside-$a.json" "$base.json" "$d/pylock.toml"
+}
+
+# --- what is checked ---
 rss() { awk 'END {printf "%.0f", $2 * 1024}' "$1/time"; }
 below() { echo "$1 is not below $2"; (($1 < $2)); }
 same_text() { echo "$1 and $2"; [[ -n $1 && $1 == "$2" ]]; }

@@ -27,7 +27,7 @@ def lines(path):
             more, also = lines(os.path.join(os.path.dirname(path), line[3:].strip()))
             bound += also + (more if line.startswith("-c") else [])
             want += more if line.startswith("-r") else []
-        elif line:
+        elif line and not line.startswith("-"):
             want.append(Requirement(line))
     return want, bound
 

@@ -19,21 +19,6 @@ SETS=("$@")
 ((${#SETS[@]})) || SETS=(dev-flask dev-etl dev-lambda dev-science dev-scoring dev-alpine)
 RSS_LIMIT=200000000   # bytes; peak memory must not grow with the image
 
-from_of() { case $1 in *alpine*) echo alpine-py ;; *) echo pydev ;; esac; }
-onto_of() { case $1 in *alpine*) echo alpine-py-slim ;; *) echo pyslim ;; esac; }
-arch_tag() { case $1 in arm64) echo arm64v8 ;; *) echo "$1" ;; esac; }
-
-# distill_run NAME FOLDER IMAGES TO [VARIABLE=VALUE...]: runs it in FOLDER, with its cache there, on
-# copies of the requirements; leaves stdout, stderr, time, metadata.json, pylock.toml in FOLDER
-distill_run() {
-  local n=$1 d=$2 i=$3 to=$4; shift 4
-  mkdir -p "$d"; cp "$REQS/$n"*.txt "$d/"
-  (cd "$d" && env DISTILL_CACHE_DIR="$d/cache" "$@" timeout 1200 /usr/bin/time -o time -f '%e %M' \
-    "$DISTILL" --from "oci:$i/$(from_of "$n")" --onto "oci:$i/$(onto_of "$n")" --req "$n.txt" --to "$to" \
-    --lock pylock.toml --metadata-file metadata.json >stdout 2>stderr) || { tail -5 "$d/stderr"; return 1; }
-}
-seconds() { awk 'END {print $1}' "$1/time"; }
-
 # --- one set ------------------------------------------------------------------------------------
 ship() {  # ship NAME: the main job, into a registry
   local n=$1 d=$WORK/$1/one to=$REGISTRY/$1:1.0.0 a
@@ -45,18 +30,6 @@ ship() {  # ship NAME: the main job, into a registry
   for a in amd64 arm64; do
     check "$n: $to-$(arch_tag $a) is the variant of the index" same_digest "$to" "$a" "$to-$(arch_tag $a)"
   done
-}
-
-use() {  # use NAME ARCH: pull it as people do, run it, look inside
-  local n=$1 a=$2 d=$WORK/$1/one ref=$REGISTRY/$1:1.0.0 base
-  base=$WORK/base-$(onto_of "$n")-$a
-  base_inside "$n" "$a"
-  check "$n $a: podman pulls the variant and, by --arch, the same from the index" same_image "$a" "$ref-$(arch_tag "$a")" "$ref"
-  check "$n $a: its smoke script prints OK" smoke "$a" "$ref-$(arch_tag "$a")" "$REQS/$n.smoke.py"
-  check "$n $a: no compiler, header or -dev package is in it but the base's" no_tools "$ref-$(arch_tag "$a")" "$base.tools"
-  run_in "$a" "$ref-$(arch_tag "$a")" python3 - <"$HERE/inside.py" >"$d/inside-$a.json" 2>"$d/inside-$a.err"
-  check "$n $a: exactly the closure of the requirements is in it, undamaged, as locked" \
-    /usr/bin/python3 "$HERE/closure.py" "$d/$n.txt" "$d/inside-$a.json" "$base.json" "$d/pylock.toml"
 }
 
 again() {  # again NAME: the same bytes elsewhere, and nothing to do the next time
