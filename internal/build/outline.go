@@ -137,6 +137,8 @@ func (c *outliner) source(name, base string) {
 			c.cython = append(c.cython, name)
 		}
 		c.suffixes[ext] = true
+	case ".i":
+		c.suffixes[ext] = true
 	case ".c", ".cc", ".cpp", ".cxx", ".f", ".for", ".f90", ".f95":
 		if len(c.have) < maxModules {
 			c.have[name] = true
@@ -298,6 +300,9 @@ func (c *outliner) languages(f *found, sys *System, doc *pyprojectTables) {
 	}
 	if c.scripts.compiles || len(doc.Tool.Setuptools.ExtModules) > 0 {
 		c.bySuffix(f)
+		if c.suffixes[".i"] && !asks("swig") {
+			f.programs.add("swig")
+		}
 	}
 	c.scripts.into(f, c.have)
 }
@@ -313,7 +318,7 @@ func (c *outliner) bySuffix(f *found) {
 	}
 	for ext := range c.suffixes {
 		switch ext {
-		case ".c":
+		case ".c", ".i":
 			f.languages.add("c")
 		case ".cc", ".cpp", ".cxx":
 			f.languages.add("c++")

@@ -145,7 +145,7 @@ func isHeader(s string) bool {
 // Libraries that come with the compiler and the C library, or are another system's.
 var noLibraries = []string{
 	"c", "m", "dl", "rt", "pthread", "util", "resolv", "crypt", "nsl", "socket", "stdc++", "gcc", "gcc_s", "gfortran", "gomp", "atomic", "c++", "python", "npymath",
-	"psapi", "userenv", "winmm", "msmpi", "dbghelp", "ntdll", "synchronization", "version", "iphlpapi", "shfolder", "ssleay32", "libeay32", "npyrandom",
+	"psapi", "userenv", "winmm", "msmpi", "dbghelp", "ntdll", "synchronization", "version", "iphlpapi", "shfolder", "npyrandom", "shlwapi", "bcrypt", "zdll", "zlib", "ole",
 }
 
 // isLibrary tells whether a word names a library that somebody has to install: what
@@ -154,7 +154,8 @@ func isLibrary(w string) bool {
 	if !isPCName(w) && w != "z" || slices.Contains(noLibraries, strings.ToLower(w)) {
 		return false
 	}
-	return !strings.HasSuffix(w, "32") // of Windows: ws2_32, advapi32
+	// Of Windows: ws2_32, advapi32, libssl (which the linker here would find as liblibssl).
+	return !strings.HasSuffix(w, "32") && !strings.HasPrefix(w, "lib") && !strings.HasSuffix(w, "_static")
 }
 
 // mesonFile is what one meson.build names.
@@ -191,7 +192,7 @@ var mesonLanguages = map[string]string{"c": "c", "cpp": "c++", "cython": "cython
 
 // What Meson calls dependencies, and Python packages, the compiler or the interpreter bring.
 var noDependencies = []string{
-	"python", "python3", "python-3", "numpy", "pybind11", "nanobind", "threads", "dl", "appleframeworks", "_numpy", "f2py", "cython", "py3", "intl", "iconv", "xsimd",
+	"python", "python3", "python-3", "numpy", "pybind11", "nanobind", "threads", "dl", "appleframeworks", "_numpy", "f2py", "cython", "py3", "intl", "iconv", "xsimd", "scipy-openblas", "py3cairo",
 	"pythoncapi_compat", "pythoncapi-compat", "dependency",
 }
 

@@ -1,6 +1,7 @@
 package needs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
@@ -11,7 +12,7 @@ import (
 type Image struct {
 	Files files.Set
 	Env   []string // of its configuration: PATH, CPATH, PKG_CONFIG_PATH ...
-	// Manager is its package manager, "apk", "apt" or "rpm"; "" lets Check find out.
+	// Manager is its package manager, "apk", "apt", "rpm" or "conda"; "" lets Check find out.
 	Manager string
 	// Prefix and Stdlib are those of the interpreter that builds
 	// ("usr", "usr/lib/python3.11").
@@ -37,20 +38,31 @@ func ManagerOf(set files.Set) string {
 
 // Check looks for each need of the list in the image. It opens at most one small file.
 func Check(l List, img Image) Report {
-	if img.Manager == "" {
-		img.Manager = ManagerOf(img.Files)
-	}
 	s := newSearch(&img)
-	r := Report{Name: l.Name, Docs: l.Docs, Manager: img.Manager}
+	r := Report{Name: l.Name, Docs: l.Docs}
 	for _, n := range l.Needs {
 		if n.marker != nil && img.Markers != nil {
 			if ok, err := n.marker.Eval(img.Markers); err == nil && !ok {
 				continue
 			}
 		}
-		r.Items = append(r.Items, s.find(n))
+		r.Items = append(r.Items, s.item(n))
 	}
+	s.needPkgConfig(&r, l.pkgConfig)
 	return r
+}
+
+// needPkgConfig adds the program pkg-config to what may be missing if something was found
+// that lies where only it tells builds to look.
+func (s *search) needPkgConfig(r *Report, n Need) {
+	aside := slices.ContainsFunc(r.Items, func(i Item) bool { return i.aside })
+	named := slices.ContainsFunc(r.Items, func(i Item) bool { return i.Need.Name == n.Name })
+	if !aside || named || len(n.Programs) == 0 {
+		return
+	}
+	if item := s.item(n); item.Found == "" {
+		r.Items = append(r.Items, item)
+	}
 }
 
 // search holds the folders of an image in which builds look for things.
@@ -59,10 +71,17 @@ type search struct {
 	env                        map[string]string
 	include, lib, pc, programs []string // without slashes around
 	python                     []string // folders of Python.h
+
+	managers []string // whose packages help, best first
+
+	stdlib string
+	system bool   // the interpreter is the operating system's
+	asked  bool   // notes were looked for
+	notes  []byte // _sysconfigdata
 }
 
 func newSearch(img *Image) *search {
-	s := &search{set: img.Files, env: map[string]string{}}
+	s := &search{set: img.Files, env: map[string]string{}, stdlib: strings.Trim(img.Stdlib, "/")}
 	for _, e := range img.Env {
 		if k, v, ok := strings.Cut(e, "="); ok {
 			s.env[k] = v
@@ -91,6 +110,7 @@ func newSearch(img *Image) *search {
 	}
 	s.lib = append(s.lib, "lib64", "lib")
 	s.addPython(img, prefix, triples)
+	s.managers = s.managersOf(img, prefix)
 	return s
 }
 
@@ -117,6 +137,7 @@ func (s *search) addPython(img *Image, prefix string, triples []string) {
 	if i := strings.LastIndex(img.Stdlib, "/lib"); i > 0 { // of a virtual environment: that of its base
 		home = strings.Trim(img.Stdlib[:i], "/")
 	}
+	s.system = home == "usr"
 	s.python = []string{home + "/include/" + base}
 	for _, t := range triples {
 		s.python = append(s.python, home+"/include/"+t+"/"+base)
@@ -154,12 +175,53 @@ func splitFolders(list string) []string {
 	return out
 }
 
+// item looks for one need and, if it is not there, says what carries it.
+func (s *search) item(n Need) Item {
+	item := s.find(n)
+	if item.Found != "" {
+		return item
+	}
+	if n.kind == pythonHeader && !s.system {
+		// The packages of the operating system are those of another interpreter.
+		item.Need.Packages = Packages{}
+	}
+	for _, m := range s.managers {
+		if list := item.Need.Packages.For(m); len(list) > 0 {
+			item.Add, item.Manager = list, m
+			break
+		}
+	}
+	return item
+}
+
+// managersOf lists the package managers of which packages would help, best first.
+func (s *search) managersOf(img *Image, prefix string) []string {
+	if img.Manager != "" {
+		return []string{img.Manager}
+	}
+	var out []string
+	if _, _, ok := s.set.Lookup(prefix + "/conda-meta"); ok && prefix != "" {
+		out = append(out, "conda")
+	}
+	m := ManagerOf(img.Files)
+	if m == "apk" && s.isGNU() {
+		// An interpreter for glibc on Alpine: its packages are built for another C library.
+		return out
+	}
+	if m != "" {
+		out = append(out, m)
+	}
+	return out
+}
+
 // find looks for one need, in the order in which most builds do.
 func (s *search) find(n Need) Item {
 	item := Item{Need: n}
 	switch n.kind {
 	case absent:
 		return item
+	case compiler:
+		return s.compiler(n)
 	case pythonHeader:
 		item.Found = s.at(s.python, n.Header)
 		return item
@@ -168,19 +230,23 @@ func (s *search) find(n Need) Item {
 		item.Found, item.Env = at, v
 		return item
 	}
-	if at := s.header(n); at != "" {
-		item.Found = at
-		return item
-	}
-	for _, p := range n.PkgConfig {
-		if dir := s.at(s.pc, p+".pc"); dir != "" {
-			item.Found = dir + "/" + p + ".pc"
+	if n.Header != "" {
+		if item.Found = s.at(s.include, n.Header); item.Found != "" {
 			return item
 		}
 	}
 	for _, p := range n.Programs {
-		if dir := s.program(p); dir != "" {
-			item.Found = dir + "/" + p
+		if item.Found = s.command(p); item.Found != "" {
+			return item
+		}
+	}
+	if item.Found = s.nested(n); item.Found != "" {
+		item.aside = true
+		return item
+	}
+	for _, p := range n.PkgConfig {
+		if dir := s.at(s.pc, p+".pc"); dir != "" {
+			item.Found, item.aside = dir+"/"+p+".pc", true
 			return item
 		}
 	}
@@ -234,14 +300,11 @@ func (s *search) elsewhere(n Need) (at, variable string) {
 	return "", ""
 }
 
-// header looks for the header in the folders of compilers, then in those below them that
-// are called like the library ("hdf5/serial").
-func (s *search) header(n Need) string {
+// nested looks for the header in folders below those of compilers that are called like
+// the library ("hdf5/serial").
+func (s *search) nested(n Need) string {
 	if n.Header == "" {
 		return ""
-	}
-	if at := s.at(s.include, n.Header); at != "" {
-		return at
 	}
 	names := []string{plain(n.Name)}
 	for _, p := range n.PkgConfig {

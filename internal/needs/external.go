@@ -81,24 +81,17 @@ func (b *Book) addExternal(l *List, x External) {
 		return
 	}
 	var n Need
-	known := false
+	var known bool
 	switch x.Type {
 	case "virtual":
-		n, known = b.named("virtual", strings.TrimPrefix(x.Name, "interface/"))
+		n, known = b.find(strings.TrimPrefix(x.Name, "interface/"), "virtual")
 	case "pypi":
 		return // stands among the build requirements
 	default:
-		name := x.Name[strings.LastIndexByte(x.Name, '/')+1:]
-		n, known = b.named("name", name)
-		if !known {
-			n, known = b.named("pc", name)
-		}
-		if !known {
-			n, known = b.named("program", name)
-		}
+		n, known = b.find(x.Name[strings.LastIndexByte(x.Name, '/')+1:], "name", "pc", "program")
 	}
 	if !known {
-		n = Need{Name: strings.TrimSpace(strings.SplitN(x.Text, ";", 2)[0]), kind: ordinary}
+		n = Need{Name: strings.TrimSpace(strings.SplitN(x.Text, ";", 2)[0])}
 	}
 	n.Sure, n.From, n.marker = known && !x.Optional, from, x.Marker
 	l.add(n)

@@ -42,6 +42,7 @@ func (b *Book) addVocabulary(file string, text []byte) error {
 			return fmt.Errorf("%s: [interfaces.%s]: %w", file, name, err)
 		}
 		b.names[key("virtual", name)] = n
+		b.interfaces = append(b.interfaces, n)
 	}
 	for i, o := range doc.Others {
 		n, err := o.need()
@@ -63,6 +64,9 @@ func (b *Book) nameNeeds() {
 		for _, n := range b.entries[p].needs {
 			b.nameNeed(n)
 		}
+	}
+	for _, n := range b.interfaces {
+		b.nameNeed(n)
 	}
 }
 

@@ -48,10 +48,9 @@ const (
 	absent            // no image has it
 )
 
-// Packages are the packages of the operating system that carry something, for each kind of
-// package manager; empty where nobody knows.
+// Packages carry something, for each kind of package manager; empty where nobody knows.
 type Packages struct {
-	APK, APT, RPM []string
+	APK, APT, RPM, Conda []string
 }
 
 // List is what building one version of a package needs.
@@ -59,6 +58,8 @@ type List struct {
 	Name  python.Name
 	Docs  string // where the package's documents tell it, "" if the book has no entry
 	Needs []Need // sure ones first, else in the order of the book
+
+	pkgConfig Need // the program
 }
 
 // Hints are what a source archive itself says of its needs. The zero value says nothing.
@@ -81,6 +82,8 @@ type Book struct {
 	compilers map[string]Need // by language
 	headers   Need            // Python.h
 	names     map[string]Need // by what sources call it, see key
+	// interfaces are those of PEP 725 ("BLAS"), in order of name.
+	interfaces []Need
 }
 
 // entry is what the book has of one package.
@@ -104,6 +107,7 @@ func (b *Book) Names() []python.Name {
 // archive itself says.
 func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 	l := List{Name: name}
+	l.pkgConfig, _ = b.find("pkg-config", "program")
 	var langs []string
 	if e := b.entries[name]; e != nil {
 		l.Docs, langs = e.docs, e.compilers
@@ -125,7 +129,9 @@ func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 	if h.Crates {
 		l.add(Need{Name: "crates that are not in the archive", Sure: slices.Contains(h.Certain, "rust"), From: "Cargo.lock", kind: absent})
 	}
-	b.addGuesses(&l, h)
+	if b.entries[name] == nil { // what the documents say is better than any guess
+		b.addGuesses(&l, h)
+	}
 	slices.SortStableFunc(l.Needs, func(a, b Need) int { return cmp.Compare(rank(a), rank(b)) })
 	return l
 }
@@ -187,44 +193,47 @@ func (b *Book) addCompiler(l *List, lang string, sure bool, from string) {
 // addGuesses adds what build files name. It is never sure: they name what they can do
 // without, and what they need for other systems.
 func (b *Book) addGuesses(l *List, h Hints) {
-	guess := func(space, name string, unknown Need) {
-		n, ok := b.named(space, name)
+	guess := func(known Need, ok bool, unknown Need) {
 		if !ok {
-			n = unknown
+			known = unknown
 		}
-		n.Sure, n.From = false, "build files"
-		l.add(n)
+		known.Sure, known.From = false, "build files"
+		l.add(known)
 	}
 	for _, p := range h.PkgConfig {
-		// Meson and CMake have names of their own for interfaces.
-		if n, ok := b.named("virtual", p); ok {
-			guess("virtual", p, n)
-			continue
-		}
-		guess("pc", p, Need{Name: p, PkgConfig: []string{p}, Packages: Packages{APK: []string{"pc:" + p}, RPM: []string{"pkgconfig(" + p + ")"}}})
+		// Meson has names of its own for interfaces, and takes those of CMake.
+		n, ok := b.find(p, "virtual", "pc", "name")
+		guess(n, ok, Need{Name: p, PkgConfig: []string{p}, Packages: Packages{APK: []string{"pc:" + p}, RPM: []string{"pkgconfig(" + p + ")"}}})
 	}
 	for _, p := range h.Headers {
-		guess("header", p, Need{Name: p, Header: p})
+		n, ok := b.find(p, "header")
+		guess(n, ok, Need{Name: p, Header: p})
 	}
 	for _, p := range h.Programs {
-		guess("program", p, Need{Name: p, Programs: []string{p}})
+		n, ok := b.find(p, "program")
+		guess(n, ok, Need{Name: p, Programs: []string{p}})
 	}
 	for _, p := range h.Libraries {
-		guess("library", "lib"+p+".so", Need{Name: p, Libraries: []string{"lib" + p + ".so"}})
+		so := "lib" + p + ".so"
+		n, ok := b.find(so, "library")
+		guess(n, ok, Need{Name: p, Libraries: []string{so}})
 	}
 	for _, p := range h.Names {
-		if n, ok := b.named("virtual", p); ok {
-			guess("virtual", p, n)
-		} else if n, ok := b.named("name", p); ok {
-			guess("name", p, n)
-		} // What nobody knows can't be looked for.
+		// What nobody knows can't be looked for.
+		if n, ok := b.find(p, "virtual", "name"); ok {
+			guess(n, ok, n)
+		}
 	}
 }
 
-// named looks a thing up by what sources call it.
-func (b *Book) named(space, name string) (Need, bool) {
-	n, ok := b.names[key(space, name)]
-	return n, ok
+// find looks a thing up by what sources call it, in one kind of names after the other.
+func (b *Book) find(name string, spaces ...string) (Need, bool) {
+	for _, space := range spaces {
+		if n, ok := b.names[key(space, name)]; ok {
+			return n, true
+		}
+	}
+	return Need{}, false
 }
 
 // key is how a name is found: whatever its case and punctuation. Names of libraries

@@ -42,7 +42,7 @@ func debian(names ...string) Image {
 
 func TestReportSaysWhereAndWhatToAdd(t *testing.T) {
 	l := BuiltIn().For("h5py", version(t, "3.11"), Hints{})
-	img := debian("usr/bin/cc*", "usr/include/python3.11/Python.h", "usr/include/hdf5/serial/hdf5.h")
+	img := debian("usr/bin/cc*", "usr/bin/pkgconf*", "usr/include/python3.11/Python.h", "usr/include/hdf5/serial/hdf5.h")
 	got := Check(l, img).Text()
 	want := `building needs a C compiler (apk: build-base, apt: gcc libc6-dev, rpm: gcc): found /usr/bin/cc
 building needs Python.h (apk: python3-dev, apt: python3-dev, rpm: python3-devel): found /usr/include/python3.11
@@ -52,7 +52,7 @@ building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev, rpm: hdf5-devel): found 
 	}
 	r := Check(l, debian("usr/bin/cc*"))
 	missing := r.Missing()
-	if len(missing) != 2 || !strings.HasSuffix(missing[1].Text(r.Manager), "rpm: hdf5-devel): not in the image: add libhdf5-dev (apt)") {
+	if len(missing) != 2 || !strings.HasSuffix(missing[1].Text(), "rpm: hdf5-devel): not in the image: add libhdf5-dev (apt)") {
 		t.Errorf("%+v", missing)
 	}
 }

@@ -51,6 +51,7 @@ type table struct {
 	APK       []string `toml:"apk"`
 	APT       []string `toml:"apt"`
 	RPM       []string `toml:"rpm"`
+	Conda     []string `toml:"conda"`
 }
 
 // section is a table of the file: what it says of one package or, as [compilers], of
@@ -215,7 +216,7 @@ func (b *Book) addEntry(name string, s section) error {
 func (t table) need() (Need, error) {
 	n := Need{
 		Name: t.Name, Header: t.Header, PkgConfig: t.PkgConfig, Programs: t.Program, Libraries: t.Library, Env: t.Env,
-		Sure: !t.Optional, Packages: Packages{t.APK, t.APT, t.RPM},
+		Sure: !t.Optional, Packages: Packages{t.APK, t.APT, t.RPM, t.Conda},
 	}
 	if t.Name == "" {
 		return n, errors.New("it has no name")
@@ -225,7 +226,7 @@ func (t table) need() (Need, error) {
 		list []string
 	}{
 		{"name", []string{t.Name}}, {"header", []string{t.Header}}, {"pkg-config", t.PkgConfig}, {"program", t.Program}, {"library", t.Library},
-		{"env", t.Env}, {"apk", t.APK}, {"apt", t.APT}, {"rpm", t.RPM},
+		{"env", t.Env}, {"apk", t.APK}, {"apt", t.APT}, {"rpm", t.RPM}, {"conda", t.Conda},
 	} {
 		if len(l.list) > maxList {
 			return n, fmt.Errorf("%s: %d entries, more than %d", l.key, len(l.list), maxList)

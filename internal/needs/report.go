@@ -8,10 +8,9 @@ import (
 
 // Report is what a look into an image gave.
 type Report struct {
-	Name    python.Name
-	Docs    string // as in [List]
-	Manager string // of the image: "apk", "apt", "rpm", "" if it has none
-	Items   []Item // in the order of the list
+	Name  python.Name
+	Docs  string // as in [List]
+	Items []Item // in the order of the list
 }
 
 // Item is one need, and where it was found.
@@ -19,6 +18,15 @@ type Item struct {
 	Need  Need
 	Found string // a path of the image, or the value of Env; "" if it is not there
 	Env   string // the variable of the image that led there, "" if none did
+	// Set is what the build has to be told in its environment to find it, "CC=cc"; "" if
+	// it finds it by itself.
+	Set string
+	// Add are the packages that would bring what is not there, and Manager is the package
+	// manager that has them: "apk", "apt", "rpm", "conda". Empty if nobody knows.
+	Add     []string
+	Manager string
+
+	aside bool // found where only pkg-config tells builds to look
 }
 
 // Missing returns what the build surely needs and the image has not: it would fail.
@@ -59,13 +67,25 @@ func (r Report) Env() []string {
 	return out
 }
 
+// Set returns what builds have to be told in their environment to find what is there
+// ("CC=cc"), in order of need.
+func (r Report) Set() []string {
+	var out []string
+	for _, i := range r.Items {
+		if i.Set != "" {
+			out = append(out, i.Set)
+		}
+	}
+	return out
+}
+
 // Text says it in a line for each need, without a line end after the last: first what is
 // missing, then what was found, then what may be missing.
 func (r Report) Text() string {
 	var lines []string
 	for _, list := range [][]Item{r.Missing(), r.Found(), r.Unsure()} {
 		for _, i := range list {
-			lines = append(lines, i.Text(r.Manager))
+			lines = append(lines, i.Text())
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -75,7 +95,7 @@ func (r Report) Text() string {
 //
 //	building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev): found /usr/include/hdf5/serial
 //	building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev): not in the image: add libhdf5-dev (apt)
-func (i Item) Text(manager string) string {
+func (i Item) Text() string {
 	var b strings.Builder
 	b.WriteString("building ")
 	if i.Need.Sure {
@@ -88,14 +108,16 @@ func (i Item) Text(manager string) string {
 		b.WriteString(" (" + p + ")")
 	}
 	switch {
+	case i.Need.kind == absent:
+		b.WriteString(", and a build has no network")
 	case i.Env != "":
 		b.WriteString(": found by " + i.Env + "=" + i.Found)
 	case i.Found != "":
 		b.WriteString(": found " + i.Found)
 	default:
 		b.WriteString(": not in the image")
-		if add := i.Need.Packages.For(manager); len(add) > 0 {
-			b.WriteString(": add " + strings.Join(add, " ") + " (" + manager + ")")
+		if len(i.Add) > 0 {
+			b.WriteString(": add " + strings.Join(i.Add, " ") + " (" + i.Manager + ")")
 		}
 	}
 	return b.String()
@@ -128,6 +150,8 @@ func (p Packages) For(manager string) []string {
 		return p.APT
 	case "rpm":
 		return p.RPM
+	case "conda":
+		return p.Conda
 	}
 	return nil
 }
@@ -135,7 +159,7 @@ func (p Packages) For(manager string) []string {
 // String lists the packages of all package managers: "apk: hdf5-dev, apt: libhdf5-dev".
 func (p Packages) String() string {
 	var out []string
-	for _, m := range []string{"apk", "apt", "rpm"} {
+	for _, m := range []string{"apk", "apt", "rpm", "conda"} {
 		if list := p.For(m); len(list) > 0 {
 			out = append(out, m+": "+strings.Join(list, " "))
 		}
