@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -36,6 +37,7 @@ type Cache struct {
 	// They are apart since a registry may give nothing at all to who asks for more
 	// than the right to read.
 	read, write side
+	plain       atomic.Bool // the registry takes only what looks like an image
 }
 
 // side is the registry as it is spoken to for reading or for writing.
@@ -45,8 +47,6 @@ type side struct {
 	mu   sync.Mutex
 	repo *registry.Repository // nil until the first use
 	err  error                // why it is not used any more
-	// plain tells that only manifests of images are taken.
-	plain bool
 }
 
 // Open returns the cache in the repository that ref names. A tag in ref stands in

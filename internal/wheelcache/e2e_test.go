@@ -59,7 +59,7 @@ func TestRealRegistryPlain(t *testing.T) {
 	}
 	d := machine(t)
 	c := openRef(t, host+"/distill-test/wheels:plain")
-	c.write.plain = true
+	c.plain.Store(true)
 	e := built(t, d, "the wheel")
 	store(t, c, e, d)
 	if got := fetch(t, c, machine(t)); !got.same(&e) {

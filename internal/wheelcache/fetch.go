@@ -26,7 +26,7 @@ func (c *Cache) Fetch(ctx context.Context, key string, record []byte, store *cac
 	if err != nil {
 		return nil, c.failed(ctx, &c.read, err)
 	}
-	e, err := lookUp(ctx, repo, tag, record)
+	e, _, err := lookUp(ctx, repo, tag, record)
 	if err == nil && e.Digest != "" {
 		err = fetchWheel(ctx, repo, e, store)
 	}
@@ -36,23 +36,23 @@ func (c *Cache) Fetch(ctx context.Context, key string, record []byte, store *cac
 	return e, nil
 }
 
-// lookUp returns the entry of a tag, without its wheel.
-func lookUp(ctx context.Context, repo *registry.Repository, tag string, record []byte) (*Entry, error) {
+// lookUp returns the entry of a tag, without its wheel, and whether it looks like
+// an image.
+func lookUp(ctx context.Context, repo *registry.Repository, tag string, record []byte) (e *Entry, plain bool, err error) {
 	m, err := repo.Manifest(ctx, tag)
 	if errors.Is(err, registry.ErrNotFound) {
-		return nil, fmt.Errorf("%s: %w", tag, ErrAbsent)
+		return nil, false, fmt.Errorf("%s: %w", tag, ErrAbsent)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if m.MediaType != types.OCIManifestSchema1 {
-		return nil, fmt.Errorf("%s: its type is %.80q: %w", tag, m.MediaType, ErrEntry)
+		return nil, false, fmt.Errorf("%s: its type is %.80q: %w", tag, m.MediaType, ErrEntry)
 	}
-	e, err := readManifest(m.Bytes, record)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", tag, err)
+	if e, plain, err = readManifest(m.Bytes, record); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", tag, err)
 	}
-	return e, nil
+	return e, plain, nil
 }
 
 // fetchWheel gets the wheel of an entry unless it is in the store.

@@ -58,6 +58,7 @@ const (
 	titleKey    = "org.opencontainers.image.title"
 	askedKey    = "vnd.distill.wheel.asked" // a JSON list
 	emulatedKey = "vnd.distill.wheel.emulated"
+	recordKey   = "vnd.distill.wheel.record" // only if it looks like an image
 )
 
 // emptyLayer stands for the wheel if there is none: some registries refuse a
@@ -86,44 +87,77 @@ func (d *descriptor) v1() v1.Descriptor {
 	return v1.Descriptor{MediaType: d.MediaType, Digest: v1.Hash{Algorithm: algorithm, Hex: sum}, Size: d.Size}
 }
 
-// newManifest describes an entry that has been checked. Plain gives what it holds
-// the types of an image, for registries that know no others.
-func newManifest(e *Entry, plain bool) *manifest {
-	m := &manifest{
-		SchemaVersion: 2,
-		MediaType:     types.OCIManifestSchema1,
-		Config:        descriptor{MediaType: recordType, Digest: digestOf(e.Record), Size: int64(len(e.Record))},
-	}
-	annotations := map[string]string{}
-	if e.Digest != "" {
-		m.Layers = []descriptor{{MediaType: wheelType, Digest: e.Digest, Size: e.Size, Annotations: map[string]string{titleKey: e.FileName}}}
-	} else {
-		m.Layers = []descriptor{{MediaType: emptyType, Digest: digestOf([]byte(emptyLayer)), Size: int64(len(emptyLayer))}}
-		text, _ := json.Marshal(e.Asked) // a list of strings can't fail
-		annotations[askedKey] = string(text)
-	}
-	if e.Emulated {
-		annotations[emulatedKey] = "true"
-	}
-	if len(annotations) > 0 {
-		m.Annotations = annotations
-	}
-	if plain {
-		m.Config.MediaType, m.Layers[0].MediaType = types.OCIConfigJSON, types.OCIUncompressedLayer
-	}
-	return m
+// document is an entry as it is stored: a manifest, and the configuration that it
+// names.
+type document struct {
+	manifest manifest
+	config   []byte
 }
 
-func (m *manifest) bytes() []byte {
-	data, _ := json.Marshal(m) // it holds nothing that can fail
+// newDocument describes an entry that has been checked. The configuration is the
+// record itself. Plain makes it all look like an image, with the record as a label,
+// for registries that take nothing else.
+func newDocument(e *Entry, plain bool) *document {
+	config, configType, layerType := e.Record, recordType, wheelType
+	layer := descriptor{Digest: e.Digest, Size: e.Size, Annotations: map[string]string{titleKey: e.FileName}}
+	var annotations map[string]string
+	if e.Digest == "" {
+		layerType = emptyType
+		layer = descriptor{Digest: digestOf([]byte(emptyLayer)), Size: int64(len(emptyLayer))}
+		text, _ := json.Marshal(e.Asked) // a list of strings can't fail
+		annotations = map[string]string{askedKey: string(text)}
+	}
+	if e.Emulated {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[emulatedKey] = "true"
+	}
+	if plain {
+		config, configType, layerType = imageConfig(e.Record, layer.Digest), types.OCIConfigJSON, types.OCIUncompressedLayer
+	}
+	layer.MediaType = layerType
+	return &document{config: config, manifest: manifest{
+		SchemaVersion: 2,
+		MediaType:     types.OCIManifestSchema1,
+		Config:        descriptor{MediaType: configType, Digest: digestOf(config), Size: int64(len(config))},
+		Layers:        []descriptor{layer},
+		Annotations:   annotations,
+	}}
+}
+
+// imageConfig is a configuration with all that image-spec asks of one.
+func imageConfig(record []byte, layer string) []byte {
+	type (
+		labels struct {
+			Labels map[string]string
+		}
+		rootFS struct {
+			Type    string   `json:"type"`
+			DiffIDs []string `json:"diff_ids"`
+		}
+	)
+	data, _ := json.Marshal(struct { // it holds nothing that can fail
+		Architecture string `json:"architecture"`
+		OS           string `json:"os"`
+		Config       labels `json:"config"`
+		RootFS       rootFS `json:"rootfs"`
+	}{"unknown", "unknown", labels{map[string]string{recordKey: string(record)}}, rootFS{"layers", []string{layer}}})
+	return data
+}
+
+func (d *document) bytes() []byte {
+	data, _ := json.Marshal(&d.manifest) // it holds nothing that can fail
 	return data
 }
 
 // readManifest returns the entry of a manifest if it is the one document that this
-// package writes for it, and is about record. Errors wrap ErrEntry.
-func readManifest(data, record []byte) (*Entry, error) {
-	wrong := func(format string, args ...any) (*Entry, error) {
-		return nil, fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrEntry)
+// package writes for it, and is about record. The configuration need not be
+// fetched: what is in it is known. Errors wrap ErrEntry.
+func readManifest(data, record []byte) (e *Entry, plain bool, err error) {
+	e = &Entry{Record: record}
+	wrong := func(format string, args ...any) (*Entry, bool, error) {
+		return nil, false, fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrEntry)
 	}
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -132,10 +166,7 @@ func readManifest(data, record []byte) (*Entry, error) {
 	if len(m.Layers) != 1 {
 		return wrong("manifest has %d layers, not one", len(m.Layers))
 	}
-	if want := digestOf(record); m.Config.Digest != want {
-		return wrong("it was made of something else: its record is %.80q, not %s", m.Config.Digest, want)
-	}
-	e := &Entry{Record: record, Emulated: m.Annotations[emulatedKey] == "true"}
+	e.Emulated = m.Annotations[emulatedKey] == "true"
 	if asked, ok := m.Annotations[askedKey]; ok {
 		if err := json.Unmarshal([]byte(asked), &e.Asked); err != nil {
 			return wrong("its list of build requirements is no JSON")
@@ -147,11 +178,16 @@ func readManifest(data, record []byte) (*Entry, error) {
 	if err := e.check(); err != nil {
 		return wrong("%v", err)
 	}
+	plain = m.Config.MediaType == types.OCIConfigJSON
+	again := newDocument(e, plain)
+	if want := again.manifest.Config.Digest; m.Config.Digest != want {
+		return wrong("it was made of something else: its configuration is %.80q, not %s", m.Config.Digest, want)
+	}
 	// Whatever else is in it, twice in it, or of another type shows here.
-	if again := newManifest(e, m.Config.MediaType == types.OCIConfigJSON); !bytes.Equal(again.bytes(), data) {
+	if !bytes.Equal(again.bytes(), data) {
 		return wrong("manifest is not the one of its content")
 	}
-	return e, nil
+	return e, plain, nil
 }
 
 // check tells what is wrong with an entry.

@@ -39,35 +39,42 @@ func (c *Cache) Store(ctx context.Context, key string, e Entry, store *cache.Dir
 }
 
 func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag string, e *Entry, store *cache.Dir) error {
-	there, err := lookUp(ctx, repo, tag, e.Record)
+	there, plain, err := lookUp(ctx, repo, tag, e.Record)
 	switch {
+	case err == nil && !there.same(e):
+		return fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, there.FileName, there.Digest)
+	case err == nil:
+		// Some registries lose blobs of what is there.
+		return putBlobs(ctx, repo, newDocument(there, plain), e, store)
 	case errors.Is(err, ErrAbsent):
 	case errors.Is(err, registry.ErrAuth):
 		// Some registries say so of a repository that writing would create.
 	case errors.Is(err, ErrEntry):
 		c.log(fmt.Sprintf("%s: replacing what stands in the wheel cache: %v", c.repo.Name(), err))
-	case err != nil:
-		return err
-	case !there.same(e):
-		return differs(there, e)
-	}
-	// A registry may have lost the wheel of an entry, so this is asked in any case.
-	m := newManifest(e, false)
-	if err := putBlobs(ctx, repo, m, e, store); err != nil {
+	default:
 		return err
 	}
-	if there != nil {
-		return nil
+	put := func(plain bool) error {
+		d := newDocument(e, plain)
+		if err := putBlobs(ctx, repo, d, e, store); err != nil {
+			return err
+		}
+		return repo.PutManifest(ctx, tag, d.manifest.MediaType, d.bytes())
 	}
-	return c.putManifest(ctx, repo, tag, e)
-}
-
-func differs(there, e *Entry) error {
-	return fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, there.FileName, there.Digest)
+	plain = c.plain.Load()
+	err = put(plain)
+	if plain || !isRefusal(err) {
+		return err
+	}
+	if put(true) != nil {
+		return err
+	}
+	c.plain.Store(true)
+	return nil
 }
 
 // putBlobs sends what the registry does not have.
-func putBlobs(ctx context.Context, repo *registry.Repository, m *manifest, e *Entry, store *cache.Dir) error {
+func putBlobs(ctx context.Context, repo *registry.Repository, d *document, e *Entry, store *cache.Dir) error {
 	text := func(s []byte) func() (io.ReadCloser, error) {
 		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(s)), nil }
 	}
@@ -81,10 +88,10 @@ func putBlobs(ctx context.Context, repo *registry.Repository, m *manifest, e *En
 			return b, nil
 		}
 	}
-	if err := putBlob(ctx, repo, &m.Layers[0], layer); err != nil {
+	if err := putBlob(ctx, repo, &d.manifest.Layers[0], layer); err != nil {
 		return err
 	}
-	return putBlob(ctx, repo, &m.Config, text(e.Record))
+	return putBlob(ctx, repo, &d.manifest.Config, text(d.config))
 }
 
 func putBlob(ctx context.Context, repo *registry.Repository, d *descriptor, open func() (io.ReadCloser, error)) error {
@@ -94,29 +101,6 @@ func putBlob(ctx context.Context, repo *registry.Repository, d *descriptor, open
 	}
 	_, err = repo.PutBlob(ctx, d.v1(), registry.Upload{Open: open})
 	return err
-}
-
-// putManifest stores the manifest, as that of an image if the registry takes only
-// these.
-func (c *Cache) putManifest(ctx context.Context, repo *registry.Repository, tag string, e *Entry) error {
-	c.write.mu.Lock()
-	plain := c.write.plain
-	c.write.mu.Unlock()
-	put := func(plain bool) error {
-		m := newManifest(e, plain)
-		return repo.PutManifest(ctx, tag, m.MediaType, m.bytes())
-	}
-	err := put(plain)
-	if plain || !isRefusal(err) {
-		return err
-	}
-	if put(true) != nil {
-		return err
-	}
-	c.write.mu.Lock()
-	defer c.write.mu.Unlock()
-	c.write.plain = true
-	return nil
 }
 
 // isRefusal tells whether a registry looked at a manifest and does not want it:
