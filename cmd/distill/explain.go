@@ -51,6 +51,9 @@ func printExplanation(w io.Writer, e distill.Explanation) {
 	if len(e.Extras) > 0 {
 		title += " with [" + strings.Join(e.Extras, ", ") + "]"
 	}
+	if e.Tool {
+		title += ", a build requirement, which is not installed"
+	}
 	fmt.Fprintln(w, cell(title))
 	if e.Why != "" {
 		fmt.Fprintf(w, "  why this version\n    %s\n", cell(e.Why))
@@ -74,6 +77,24 @@ func printExplanation(w io.Writer, e distill.Explanation) {
 			what += ", " + bytesText(f.Size)
 		}
 		fmt.Fprintf(w, "    %s: %s\n", cell(f.Platform), cell(what))
+	}
+	for _, b := range e.Builds {
+		where := on(strings.Join(b.Platforms, ", "))
+		if len(b.Requires) == 0 {
+			fmt.Fprintf(w, "  built with nothing%s\n", where)
+		}
+		printList(w, "built with"+where, b.Requires)
+		printList(w, "its back end asks for"+where, b.Asked)
+	}
+	if len(e.Uses) > 0 {
+		fmt.Fprintln(w, "  built with it")
+	}
+	for _, u := range e.Uses {
+		what := u.Name + " " + u.Version
+		if u.Tool {
+			what += ", a build requirement"
+		}
+		fmt.Fprintf(w, "    %s%s\n", cell(what), on(strings.Join(u.Platforms, ", ")))
 	}
 	printList(w, "passed over", e.Passed)
 	if e.Note != "" {

@@ -45,7 +45,9 @@ type PackageGap struct {
 }
 
 // Same tells whether nothing differs.
-func (d *DiffResult) Same() bool { return len(d.Settings)+len(d.Packages)+len(d.Builds)+len(d.Images) == 0 }
+func (d *DiffResult) Same() bool {
+	return len(d.Settings)+len(d.Packages)+len(d.Builds)+len(d.Images) == 0
+}
 
 // Diff compares two lock files or two images.
 func Diff(ctx context.Context, h *Host, o DiffOptions) (*DiffResult, error) {

@@ -77,6 +77,9 @@ func buildGap(platform string, a, b buildSide) BuildGap {
 		c := Change{What: string(name), A: toolVersion(x), B: toolVersion(y)}
 		if c.A == c.B {
 			c = Change{What: string(name) + " " + c.A, A: usedFile(x, platform), B: usedFile(y, platform)}
+			if c.A == "" || c.B == "" {
+				continue // locks need not say it
+			}
 		}
 		if c.A != c.B {
 			g.Changes = append(g.Changes, c)
@@ -102,7 +105,7 @@ func toolVersion(p *pylock.Package) string {
 }
 
 // usedFile is the file that a build requirement comes from on a platform, with its
-// digest.
+// digest; "" if the lock does not say.
 func usedFile(p *pylock.Package, platform string) string {
 	file := p.Distill.On[platform]
 	return strings.TrimSpace(file + " " + digestsOf(p)[file])

@@ -26,6 +26,12 @@ type Explanation struct {
 	Passed []string `json:"passed,omitempty"`
 	Extras []string `json:"extras,omitempty"`
 	Note   string   `json:"note,omitempty"`
+	// Tool says that it is a build requirement: packages are built with it, and it is
+	// not installed.
+	Tool   bool             `json:"buildRequirement,omitempty"`
+	Builds []ExplainedBuild `json:"builds,omitempty"`
+	// Uses are the packages that are built with it.
+	Uses []ExplainedUse `json:"uses,omitempty"`
 }
 
 // ExplainedFile is the way a project gets onto one platform.
@@ -39,7 +45,8 @@ type ExplainedFile struct {
 }
 
 // Explain tells why a project is in the lock called file: one explanation for
-// each of its versions.
+// each of its versions, those that are only built with behind those that are
+// installed.
 func Explain(file, what string) ([]Explanation, error) {
 	l, err := readLock(file)
 	if err != nil {
@@ -49,11 +56,11 @@ func Explain(file, what string) ([]Explanation, error) {
 	if err != nil {
 		return nil, usagef("name a project of the lock", "%q is no project name", what)
 	}
-	all := slices.Concat(l.Packages, l.Distill.Image)
+	all := slices.Concat(l.Packages, l.Distill.Image, l.Distill.Build)
 	var out []Explanation
-	for _, p := range all {
+	for i, p := range all {
 		if p.Name == name {
-			out = append(out, explain(l, all, p))
+			out = append(out, explain(l, p, i >= len(all)-len(l.Distill.Build)))
 		}
 	}
 	if len(out) == 0 {
@@ -75,10 +82,14 @@ func readLock(file string) (*pylock.Lock, error) {
 	return l, nil
 }
 
-func explain(l *pylock.Lock, all []*pylock.Package, p *pylock.Package) Explanation {
+// explain explains an entry; tool says that it is a build requirement.
+func explain(l *pylock.Lock, p *pylock.Package, tool bool) Explanation {
 	e := Explanation{
 		Name: string(p.Name), Version: versionText(p), Wanted: p.Distill.WantedBy, Passed: p.Distill.Passed, Note: p.Distill.Note,
-		Chain: chain(all, p), Why: whyVersion(l, p),
+		Chain: chain(newParents(l), p), Why: whyVersion(l, p), Tool: tool, Builds: explainBuilds(p),
+	}
+	if tool {
+		e.Uses, e.Why = uses(l, p), newestThen(p)
 	}
 	for _, x := range p.Distill.Extras {
 		e.Extras = append(e.Extras, string(x))
@@ -119,6 +130,10 @@ func whyVersion(l *pylock.Lock, p *pylock.Package) string {
 	case prefer != "newest" && slices.Contains(slices.Collect(maps.Values(p.Distill.On)), pylock.FromImage):
 		return "it stands in the development image, whose versions come before newer ones (--prefer newest changes that)"
 	}
+	return newestThen(p)
+}
+
+func newestThen(p *pylock.Package) string {
 	return "the newest that fitted when it came into the lock; --upgrade-package " + string(p.Name) + " looks for a newer one"
 }
 
@@ -156,11 +171,7 @@ func versionText(p *pylock.Package) string {
 
 // chain finds the shortest way from a requirement to p along wanted-by, whose
 // lines begin with "NAME VERSION:" for packages.
-func chain(all []*pylock.Package, p *pylock.Package) []string {
-	byTitle := map[string]*pylock.Package{}
-	for _, q := range all {
-		byTitle[string(q.Name)+" "+versionText(q)] = q
-	}
+func chain(from *parents, p *pylock.Package) []string {
 	type step struct {
 		p    *pylock.Package
 		path []string
@@ -170,7 +181,7 @@ func chain(all []*pylock.Package, p *pylock.Package) []string {
 		s := queue[0]
 		for _, line := range s.p.Distill.WantedBy {
 			who, _, _ := pylock.SplitWanter(line)
-			parent := byTitle[who]
+			parent := from.of(s.p, who)
 			if parent == nil {
 				return append([]string{line}, s.path...)
 			}
