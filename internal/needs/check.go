@@ -40,6 +40,9 @@ func ManagerOf(set files.Set) string {
 func Check(l List, img Image) Report {
 	s := newSearch(&img)
 	r := Report{Name: l.Name, Docs: l.Docs}
+	if len(s.managers) > 0 {
+		r.Manager = s.managers[0]
+	}
 	for _, n := range l.Needs {
 		if n.marker != nil && img.Markers != nil {
 			if ok, err := n.marker.Eval(img.Markers); err == nil && !ok {
@@ -178,12 +181,12 @@ func splitFolders(list string) []string {
 // item looks for one need and, if it is not there, says what carries it.
 func (s *search) item(n Need) Item {
 	item := s.find(n)
-	if item.Found != "" {
-		return item
-	}
 	if n.kind == pythonHeader && !s.system {
 		// The packages of the operating system are those of another interpreter.
 		item.Need.Packages = Packages{}
+	}
+	if item.Found != "" {
+		return item
 	}
 	for _, m := range s.managers {
 		if list := item.Need.Packages.For(m); len(list) > 0 {

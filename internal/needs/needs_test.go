@@ -52,7 +52,7 @@ building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev, rpm: hdf5-devel): found 
 	}
 	r := Check(l, debian("usr/bin/cc*"))
 	missing := r.Missing()
-	if len(missing) != 2 || !strings.HasSuffix(missing[1].Text(), "rpm: hdf5-devel): not in the image: add libhdf5-dev (apt)") {
+	if len(missing) != 2 || !strings.HasSuffix(missing[1].Text(r.Manager), "rpm: hdf5-devel): not in the image: add libhdf5-dev (apt)") {
 		t.Errorf("%+v", missing)
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // Report is what a look into an image gave.
 type Report struct {
-	Name  python.Name
-	Docs  string // as in [List]
-	Items []Item // in the order of the list
+	Name    python.Name
+	Docs    string // as in [List]
+	Manager string // whose packages the image takes first: "apk", "apt", "rpm", "conda", or ""
+	Items   []Item // in the order of the list
 }
 
 // Item is one need, and where it was found.
@@ -85,17 +86,18 @@ func (r Report) Text() string {
 	var lines []string
 	for _, list := range [][]Item{r.Missing(), r.Found(), r.Unsure()} {
 		for _, i := range list {
-			lines = append(lines, i.Text())
+			lines = append(lines, i.Text(r.Manager))
 		}
 	}
 	return strings.Join(lines, "\n")
 }
 
-// Text says what is needed, what carries it, and where it was found or what to add:
+// Text says what is needed, what carries it, and where it was found or what to add, by the
+// given package manager if that has it:
 //
 //	building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev): found /usr/include/hdf5/serial
 //	building needs hdf5.h (apk: hdf5-dev, apt: libhdf5-dev): not in the image: add libhdf5-dev (apt)
-func (i Item) Text() string {
+func (i Item) Text(manager string) string {
 	var b strings.Builder
 	b.WriteString("building ")
 	if i.Need.Sure {
@@ -116,8 +118,12 @@ func (i Item) Text() string {
 		b.WriteString(": found " + i.Found)
 	default:
 		b.WriteString(": not in the image")
-		if len(i.Add) > 0 {
-			b.WriteString(": add " + strings.Join(i.Add, " ") + " (" + i.Manager + ")")
+		add := i.Need.Packages.For(manager)
+		if len(add) == 0 {
+			add, manager = i.Add, i.Manager
+		}
+		if len(add) > 0 {
+			b.WriteString(": add " + strings.Join(add, " ") + " (" + manager + ")")
 		}
 	}
 	return b.String()
