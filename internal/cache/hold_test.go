@@ -93,7 +93,7 @@ func TestHoldWaitsForAProcess(t *testing.T) {
 		go func() {
 			release, err := d.Hold(t.Context(), "key", func() { close(waiting) })
 			if err == nil {
-				defer release()
+				release()
 			}
 			got <- err
 		}()

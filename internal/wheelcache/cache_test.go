@@ -192,7 +192,13 @@ func TestReadOnly(t *testing.T) {
 func TestUnseenRepository(t *testing.T) {
 	s, d := newServer(t), machine(t)
 	c := s.open(t)
-	s.breaks(http.MethodGet, "/manifests/", http.StatusForbidden, "DENIED")
+	s.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Path == "/v2/" {
+			return false
+		}
+		refuse(w, http.StatusForbidden, "DENIED")
+		return true
+	})
 	if _, err := c.Fetch(t.Context(), theKey, []byte(record), d); !errors.Is(err, registry.ErrAuth) || sideOf(err) != "reading" {
 		t.Errorf("%v", err)
 	}

@@ -96,7 +96,7 @@ func putBlobs(ctx context.Context, repo *registry.Repository, d *document, e *En
 
 func putBlob(ctx context.Context, repo *registry.Repository, d *descriptor, open func() (io.ReadCloser, error)) error {
 	has, err := repo.HasBlob(ctx, d.v1().Digest)
-	if err != nil || has {
+	if has || err != nil && !errors.Is(err, registry.ErrAuth) {
 		return err
 	}
 	_, err = repo.PutBlob(ctx, d.v1(), registry.Upload{Open: open})
