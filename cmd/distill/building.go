@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -62,12 +61,10 @@ func (s *size) Set(text string) error {
 	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i")
 	shift, known := map[string]int{"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit]
 	n, err := strconv.ParseFloat(text[:end], 64)
-	if err != nil || !known || math.IsInf(n, 0) || n*float64(int64(1)<<shift) >= 1<<62 {
+	n *= float64(int64(1) << shift)
+	if err != nil || !known || n < 1 || n >= 1<<62 {
 		return errSize
 	}
-	*s = size(n * float64(int64(1)<<shift))
-	if *s <= 0 {
-		return errSize
-	}
+	*s = size(n)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/r-seed-1713b764/distill/internal/buildkit"
 	"github.com/r-seed-1713b764/distill/internal/sandbox"
 	"github.com/r-seed-1713b764/distill/internal/wheelcache"
 )
@@ -17,10 +18,12 @@ const autoEngine = "auto"
 // choice among them first.
 func LocalEngines() []string { return append([]string{autoEngine}, sandbox.Engines()...) }
 
-// engineAddresses are the forms of the addresses of a BuildKit: those of buildctl, and
-// the name of a builder of buildx.
+// engineAddresses are the forms of the addresses of a BuildKit.
 func engineAddresses() []string {
-	return []string{"buildkit://", "tcp://", "unix://", "docker-container://", "kube-pod://", "buildx://NAME"}
+	return []string{
+		"buildkit://HOST", "tcp://HOST:PORT", "unix:///PATH", "docker-container://NAME", "podman-container://NAME", "nerdctl-container://NAME",
+		"kube-pod://POD", "ssh://HOST", "buildx://NAME",
+	}
 }
 
 // buildkitHost is the variable by which buildctl is told where BuildKit is.
@@ -33,8 +36,8 @@ func BuildingFromEnviron(o *BuildingOptions, environ func(string) (string, bool)
 	if !ok || host == "" || o.Engine != "" && o.Engine != autoEngine {
 		return nil
 	}
-	if err := checkAddress(host); err != nil {
-		return usagef("it is one of "+strings.Join(engineAddresses(), ", ")+"; --build-engine counts more", "%s %q: %v", buildkitHost, host, err)
+	if err := checkEngine(buildkitHost, host, engineAddresses()); err != nil {
+		return err
 	}
 	o.Engine = host
 	return nil
@@ -43,8 +46,8 @@ func BuildingFromEnviron(o *BuildingOptions, environ func(string) (string, bool)
 // check refuses what can't be meant, before anything is read; the error is of kind [Usage].
 func (o *BuildingOptions) check(ctx context.Context) error {
 	if o.Engine != "" && !slices.Contains(LocalEngines(), o.Engine) {
-		if err := checkAddress(o.Engine); err != nil {
-			return usagef("use "+strings.Join(append(LocalEngines(), engineAddresses()...), ", "), "--build-engine %q: %v", o.Engine, err)
+		if err := checkEngine("--build-engine", o.Engine, append(LocalEngines(), engineAddresses()...)); err != nil {
+			return err
 		}
 	}
 	if o.Memory < 0 || o.Memory > 0 && o.Memory < minMemory {
@@ -65,17 +68,14 @@ func (o *BuildingOptions) check(ctx context.Context) error {
 // minMemory is what Python needs to start a compiler.
 const minMemory = 64 << 20
 
-// checkAddress tells what is wrong with the address of a BuildKit.
-func checkAddress(address string) error {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok {
-		return fmt.Errorf("there is no such engine")
+// checkEngine refuses what is no address of a BuildKit; use are the forms that it may have.
+func checkEngine(from, address string, use []string) error {
+	hint := []string{"use " + strings.Join(use, ", ")}
+	if !strings.Contains(address, "://") {
+		return &Failure{Kind: Usage, Text: fmt.Sprintf("%s: there is no engine %q", from, address), Hint: hint}
 	}
-	if !slices.ContainsFunc(engineAddresses(), func(a string) bool { return strings.HasPrefix(a, scheme+"://") }) {
-		return fmt.Errorf("there is no engine at %s://", scheme)
-	}
-	if rest == "" {
-		return fmt.Errorf("there is nothing after %s://", scheme)
+	if err := buildkit.CheckAddresses(address); err != nil {
+		return &Failure{Kind: Usage, Text: from, Cause: err, Hint: hint}
 	}
 	return nil
 }

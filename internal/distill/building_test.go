@@ -15,9 +15,10 @@ func TestBuildingOptionsAreJudgedEarly(t *testing.T) {
 		{BuildingOptions{Engine: "podman"}, ""},
 		{BuildingOptions{Engine: "tcp://builder.example:1234"}, ""},
 		{BuildingOptions{Engine: "buildx://arm"}, ""},
-		{BuildingOptions{Engine: "docker"}, `--build-engine "docker": there is no such engine`},
-		{BuildingOptions{Engine: "ssh://builder.example"}, `--build-engine "ssh://builder.example": there is no engine at ssh://`},
-		{BuildingOptions{Engine: "kube-pod://"}, `--build-engine "kube-pod://": there is nothing after kube-pod://`},
+		{BuildingOptions{Engine: "docker"}, `--build-engine: there is no engine "docker"`},
+		{BuildingOptions{Engine: "tcp://a.example:1,ssh://b.example"}, ""},
+		{BuildingOptions{Engine: "npipe://builder.example"}, `--build-engine: BuildKit address "npipe://builder.example": "npipe" is no kind`},
+		{BuildingOptions{Engine: "kube-pod://"}, `--build-engine: BuildKit address "kube-pod://": names nothing`},
 		{BuildingOptions{Memory: 1 << 20}, "--build-memory 1048576 is less than 64 MiB"},
 		{BuildingOptions{WheelCache: "oci:wheels"}, `--wheel-cache "oci:wheels"`},
 		{BuildingOptions{WheelCache: "user:word@registry.example/wheels"}, `the reference that ends in "registry.example/wheels" has a user name`},
@@ -51,6 +52,15 @@ func TestBuildKitHostIsTheEngineIfNoneIsChosen(t *testing.T) {
 	o := BuildingOptions{Engine: "auto"}
 	if err := BuildingFromEnviron(&o, environ("nonsense")); KindOf(err) != Usage || !strings.Contains(err.Error(), "BUILDKIT_HOST") {
 		t.Errorf("a host that can't be meant gives %v", err)
+	}
+}
+
+func TestHintListsAddressesThatThereAre(t *testing.T) {
+	for _, a := range engineAddresses() {
+		a = strings.ReplaceAll(a, ":PORT", ":1234")
+		if err := checkEngine("", a, nil); err != nil {
+			t.Errorf("%s: %v", a, err)
+		}
 	}
 }
 
