@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -158,7 +159,7 @@ func tinyWheel() string {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, c := range contents {
-		w, _ := z.CreateRaw(&zip.FileHeader{Name: c[0], Method: zip.Store, CRC32: crcOf(c[1]), CompressedSize64: uint64(len(c[1])), UncompressedSize64: uint64(len(c[1]))})
+		w, _ := z.CreateRaw(&zip.FileHeader{Name: c[0], Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(c[1])), CompressedSize64: uint64(len(c[1])), UncompressedSize64: uint64(len(c[1]))})
 		io.WriteString(w, c[1])
 	}
 	z.Close()
