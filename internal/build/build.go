@@ -22,7 +22,7 @@ import (
 // Recipe names how a wheel comes out of a source archive, environment and rewriting
 // included: it differs where the same input could give another wheel. The part behind
 // the hyphen is the digest of the programs that run inside.
-const Recipe = "2-c7aab94ec5841248"
+const Recipe = "2-df4fad2f6cef938b"
 
 // Sandbox runs one command in the development image, without a network.
 type Sandbox interface {
@@ -36,6 +36,7 @@ type Sandbox interface {
 type Job struct {
 	Place string // absolute, in the image
 	Files files.Set
+	Out   string // a folder below Place: all of what Take looks at
 	Dir   string // the working folder, below Place
 	Args  []string
 	Env   []string // all of it, but for what the image says of PATH
@@ -148,6 +149,7 @@ func (r *Request) run(ctx context.Context, sb Sandbox, hook string, take func(*o
 	}
 	err = sb.Run(ctx, Job{
 		Place: place,
+		Out:   "out",
 		Files: set,
 		Dir:   place,
 		// Without site, the packages of the image are not seen: what a build may use

@@ -108,6 +108,7 @@ def in_child(step, task):
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
+        steady_names()
         answer = step(load(task), task)
         with open(ANSWER, "w") as f:
             json.dump(answer, f)
@@ -124,6 +125,14 @@ def in_child(step, task):
     except OSError:
         # os._exit(0), or exit() in a setup.py: a success that is none
         sys.exit("the back end ended the process without an answer")
+
+
+def steady_names():
+    """Makes the names of temporary folders the same in each build: meson-python and
+    scikit-build-core compile in one, and compilers write its path down."""
+    import itertools
+    import tempfile
+    tempfile._name_sequence = map("{:08d}".format, itertools.count())
 
 
 def load(task):

@@ -117,7 +117,7 @@ func smallBuilds(arch string) []smallBuild {
 	}
 	const project = "[project]\nname = 'demo'\nversion = '1.0'\ndescription = 'x'\nrequires-python = '>=3'\n"
 	const setup = "from setuptools import setup\nsetup(name='demo', version='1.0', py_modules=['demo'])"
-	const cmake = "cmake_minimum_required(VERSION 3.15...4.0)\nproject(demo C)\n"
+	const cmake = "cmake_minimum_required(VERSION 3.15...3.26)\nproject(demo C)\n"
 	const meson = "project('demo', 'c', version: '1.0')\npy = import('python').find_installation()\n"
 	return []smallBuild{
 		{name: "flit", files: map[string]string{"pyproject.toml": system("'flit_core'", "flit_core.buildapi") + project, "demo.py": "x = 1"}, tools: "flit_core", want: pure},
@@ -127,7 +127,7 @@ func smallBuilds(arch string) []smallBuild {
 		{name: "no top folder", files: map[string]string{"/setup.py": setup, "/demo.py": "x = 1"}, tools: "setuptools", want: pure},
 		{name: "distutils", files: map[string]string{"setup.py": "from distutils.core import setup\nsetup(name='demo', version='1.0', py_modules=['demo'])", "demo.py": "x = 1"}, tools: "setuptools", want: pure},
 		{name: "setup_requires", files: map[string]string{"setup.py": "from setuptools import setup\nsetup(name='demo', version='1.0', py_modules=['demo'], setup_requires=['packaging (>=20)'])\nexit()", "demo.py": "x = 1"},
-			tools: "setuptools packaging", err: "exit code 1"},
+			tools: "setuptools packaging", want: pure},
 		{name: "back end of its own", files: map[string]string{"pyproject.toml": system("'flit_core'", "own:back") + "backend-path = ['_tools']\n" + project,
 			"_tools/own.py": "class back:\n    from flit_core.buildapi import build_wheel\n    build_wheel = staticmethod(build_wheel)", "demo.py": "x = 1"}, tools: "flit_core", want: pure},
 		{name: "programs", files: map[string]string{"setup.py": "import subprocess\nsubprocess.check_call(['meson', '--version'])\nsubprocess.check_call(['cython', '--version'])\nsubprocess.check_call(['ninja', '--version'])\n" +
@@ -152,7 +152,7 @@ func smallBuilds(arch string) []smallBuild {
 			tools: "setuptools", err: "exit code 1", lines: []string{"cannot find -lnosuch"}},
 		{name: "no module", files: map[string]string{"setup.py": "import numpy\n" + setup}, tools: "setuptools", err: "exit code 1", lines: []string{"ModuleNotFoundError: No module named 'numpy'"}},
 		{name: "no dependency of meson", files: map[string]string{"pyproject.toml": system("'meson-python'", "mesonpy") + project, "meson.build": meson + "dependency('nosuch')"},
-			tools: "meson_python meson ninja pyproject_metadata packaging", err: "exit code 1", lines: []string{`meson.build:3:0: ERROR: Dependency "nosuch" not found, tried pkgconfig`}},
+			tools: "meson_python meson ninja pyproject_metadata packaging", err: "exit code 1", lines: []string{`meson.build:3:0: ERROR: Dependency "nosuch" not found (tried pkg-config)`}},
 		{name: "no package of CMake", files: map[string]string{"pyproject.toml": system("'scikit-build-core'", "scikit_build_core.build") + project, "CMakeLists.txt": cmake + "find_package(HDF5000 REQUIRED)"},
 			tools: "scikit_build_core cmake ninja packaging pathspec", err: "exit code 1", lines: []string{`CMake Error at CMakeLists.txt:3 (find_package): By not providing "FindHDF5000.cmake"`}},
 		{name: "no Rust", files: map[string]string{"pyproject.toml": system("'maturin'", "maturin") + project, "Cargo.toml": "[package]\nname = 'demo'\nversion = '1.0.0'\n[lib]\ncrate-type = ['cdylib']\n[dependencies]\npyo3 = '0.22'", "src/lib.rs": ""},

@@ -59,7 +59,7 @@ func (r *Request) environment() []string {
 		"PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "PYTHONUNBUFFERED=1",
 		"LC_ALL=C.UTF-8", "TZ=UTC", "USER=build", "LOGNAME=build",
 		// There is no network: who asks for it is told at once, and not after minutes.
-		"PIP_NO_INDEX=1", "CARGO_NET_OFFLINE=true",
+		"PIP_NO_INDEX=1", "CARGO_NET_OFFLINE=true", "MATURIN_NO_INSTALL_RUST=1",
 	}
 	if r.Jobs > 0 {
 		n := strconv.Itoa(r.Jobs)
