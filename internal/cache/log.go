@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 const (
@@ -18,6 +19,8 @@ const (
 	maxLogEnd = 256 << 10
 	// maxLogs is how many logs of one name are written at a time.
 	maxLogs = 100
+	// staleLog is how long a log is kept for somebody to read it.
+	staleLog = 30 * 24 * time.Hour
 )
 
 // Log is the log of a command that is being written. Its methods may be called
@@ -37,8 +40,10 @@ type Log struct {
 
 // CreateLog makes the file logs/NAME.log in place of an older one, or
 // logs/NAME.2.log if a process is writing that. Characters in the name that are
-// no letter, digit or one of "._+-" become "-". The error wraps [ErrFolder].
+// no letter, digit or one of "._+-" become "-". Logs that are older than a month
+// go. The error wraps [ErrFolder].
 func (d *Dir) CreateLog(name string) (*Log, error) {
+	d.removeStaleLogs()
 	name = logName(name)
 	for i := 1; i <= maxLogs; i++ {
 		file := name + logSuffix
@@ -77,6 +82,17 @@ func logName(name string) string {
 		return "log"
 	}
 	return name
+}
+
+func (d *Dir) removeStaleLogs() {
+	folder := filepath.Join(d.path, logFolder)
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && ours(filepath.Join(logFolder, e.Name())) && time.Since(info.ModTime()) > staleLog {
+			_, _ = d.removeFile(logFolder, filepath.Join(folder, e.Name()))
+		}
+	}
 }
 
 // Name returns the path of the file.

@@ -100,8 +100,16 @@ func TestLogsOfOneName(t *testing.T) {
 	if list, err := d.Info(t.Context()); err != nil || len(list) != 1 || list[0] != (cache.Usage{Part: "logs", Files: 1, Bytes: 4}) {
 		t.Errorf("%v, %v", list, err)
 	}
+	old := time.Now().Add(-31 * 24 * time.Hour)
 	foreign := filepath.Join(d.Path(), "logs", "notes.txt")
 	os.WriteFile(foreign, nil, 0o600)
+	os.Chtimes(foreign, old, old)
+	os.Chtimes(second.Name(), old, old)
+	createLog(t, d, "another").Drop()
+	if there(second.Name()) || !there(foreign) {
+		t.Error("an old log stays, or something else goes")
+	}
+	keep(t, createLog(t, d, "name"))
 	if u, err := d.Prune(t.Context(), time.Now().Add(-time.Hour)); err != nil || u.Files != 0 {
 		t.Errorf("pruned a new one: %v, %v", u, err)
 	}

@@ -21,6 +21,9 @@ import (
 const (
 	treeFiles = "files"
 	treeUse   = "use"
+	// staleTree is how long a tree is kept for one that may come. Images change
+	// more often than the cache is pruned, and an unpacked one has gigabytes.
+	staleTree = 14 * 24 * time.Hour
 )
 
 // Tree returns a folder of unpacked files, of which there is one for each key.
@@ -28,7 +31,7 @@ const (
 // exist yet, and creates it. Other goroutines and processes that want the same
 // wait meanwhile. Fill runs under [Dir.Hold], and its error is returned, as one
 // that wraps [ErrFolder] if the disk is full; then, or if the process is killed,
-// there is no tree.
+// there is no tree. Trees that nobody used for two weeks go when one is made.
 //
 // The tree must not be changed, and stays until release is called, which may be
 // more than once: neither Prune nor Clean of any process removes it before.
@@ -48,6 +51,7 @@ func (d *Dir) Tree(ctx context.Context, key string, fill func(dir string) error)
 		if use = openTree(dir); use == nil {
 			return "", nil, d.fail(fmt.Errorf("%s: %w", name, fs.ErrNotExist))
 		}
+		d.removeStaleTrees(name)
 	}
 	if !tryLock(use, false) { // who locks it alone holds the key
 		use.Close()
@@ -125,6 +129,16 @@ func (d *Dir) fillTemp(dir string, fill func(dir string) error) error {
 		err = fmt.Errorf("%s is not a folder", dir)
 	}
 	return err
+}
+
+// removeStaleTrees makes room, but leaves the tree whose key the caller holds.
+func (d *Dir) removeStaleTrees(held string) {
+	before := time.Now().Add(-staleTree)
+	for _, name := range d.trees() {
+		if name != held {
+			d.takeTree(name, before)
+		}
+	}
 }
 
 // takeTree removes a tree that nobody uses if it was last used before the given

@@ -211,18 +211,50 @@ func TestTreeInUseStays(t *testing.T) {
 	}
 }
 
+// age makes a tree look as if it was last used so many days ago.
+func age(t *testing.T, path string, days int) {
+	t.Helper()
+	old := time.Now().Add(-time.Duration(days) * 24 * time.Hour)
+	if err := os.Chtimes(filepath.Join(filepath.Dir(path), "use"), old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUseOfTreeIsNoted(t *testing.T) {
 	d := open(t)
-	for _, key := range []string{"used", "unused"} {
-		path, release := tree(t, d, key)
-		release()
-		old := time.Now().Add(-60 * 24 * time.Hour)
-		os.Chtimes(filepath.Join(filepath.Dir(path), "use"), old, old)
-	}
 	used, release := tree(t, d, "used")
 	release()
-	if u, err := d.Prune(t.Context(), time.Now().Add(-30*24*time.Hour)); err != nil || u.Files != 4 || !there(used) {
+	unused, release := tree(t, d, "unused")
+	release()
+	age(t, used, 60)
+	age(t, unused, 60)
+	_, release = tree(t, d, "used")
+	release()
+	if u, err := d.Prune(t.Context(), time.Now().Add(-30*24*time.Hour)); err != nil || u.Files != 4 || !there(used) || there(unused) {
 		t.Errorf("%v, %v", u, err)
+	}
+}
+
+func TestNewTreeMakesRoom(t *testing.T) {
+	d := open(t)
+	older, release := tree(t, d, "older")
+	release()
+	used, release := tree(t, d, "used")
+	defer release()
+	young, done := tree(t, d, "young")
+	done()
+	age(t, older, 15)
+	age(t, used, 15)
+	age(t, young, 13)
+	_, done = tree(t, d, "young")
+	done()
+	if !there(older) {
+		t.Error("using one that is there removed another")
+	}
+	_, done = tree(t, d, "new")
+	done()
+	if there(older) || !there(used) || !there(young) || len(inRoots(t, d)) != 3 {
+		t.Errorf("%q are there", inRoots(t, d))
 	}
 }
 

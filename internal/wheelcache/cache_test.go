@@ -170,21 +170,49 @@ func TestKeys(t *testing.T) {
 
 // TestReadOnly is what builds of forks have: they may take, not give.
 func TestReadOnly(t *testing.T) {
+	for status, want := range map[int]error{http.StatusForbidden: registry.ErrAuth, http.StatusUnauthorized: registry.ErrAuth, http.StatusMethodNotAllowed: registry.ErrProtocol} {
+		s, d := newServer(t), machine(t)
+		store(t, s.open(t), built(t, d, "theirs"), d)
+		c := s.open(t)
+		s.breaks(http.MethodPost, "/uploads/", status, "DENIED")
+		other := strings.Repeat("0", 64)
+		err := c.Store(t.Context(), other, built(t, d, "mine"), d)
+		if !errors.Is(err, want) || sideOf(err) != "writing" || !strings.Contains(err.Error(), "/team/wheels") {
+			t.Errorf("%d: %v", status, err)
+		}
+		s.requests("")
+		if again := c.Store(t.Context(), other, built(t, d, "mine"), d); again == nil || again.Error() != err.Error() || s.requests("") != 0 {
+			t.Errorf("%d: it is asked again: %v", status, again)
+		}
+		if got := fetch(t, c, machine(t)); got.Size != int64(len("theirs")) {
+			t.Errorf("%d: %+v", status, got)
+		}
+	}
+}
+
+// TestReadingAsksForNoMore: who may only read gets no token for more.
+func TestReadingAsksForNoMore(t *testing.T) {
 	s, d := newServer(t), machine(t)
 	store(t, s.open(t), built(t, d, "theirs"), d)
+	var scopes []string
+	s.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.URL.Path == "/token":
+			scopes = append(scopes, r.URL.Query().Get("scope"))
+			w.Write([]byte(`{"token":"t"}`))
+		case r.Header.Get("Authorization") != "Bearer t":
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.URL+`/token",service="s"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			return false
+		}
+		return true
+	})
 	c := s.open(t)
-	s.breaks(http.MethodPost, "/uploads/", http.StatusForbidden, "DENIED")
-	other := strings.Repeat("0", 64)
-	err := c.Store(t.Context(), other, built(t, d, "mine"), d)
-	if !errors.Is(err, registry.ErrAuth) || sideOf(err) != "writing" || !strings.Contains(err.Error(), "/team/wheels") {
-		t.Errorf("%v", err)
-	}
-	s.requests("")
-	if again := c.Store(t.Context(), other, built(t, d, "mine"), d); again == nil || again.Error() != err.Error() || s.requests("") != 0 {
-		t.Errorf("it is asked again: %v", again)
-	}
-	if got := fetch(t, c, machine(t)); got.Size != int64(len("theirs")) {
-		t.Errorf("%+v", got)
+	fetch(t, c, machine(t))
+	store(t, c, built(t, d, "theirs"), d)
+	if want := []string{"repository:team/wheels:pull", "repository:team/wheels:pull,push"}; !reflect.DeepEqual(scopes, want) {
+		t.Errorf("%q, not %q", scopes, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package wheelcache
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/r-seed-1713b764/distill/internal/registry"
 )
@@ -40,5 +41,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // lasting tells whether an error is about the registry as a whole.
 func lasting(err error) bool {
-	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrAuth)
+	var a *registry.AnswerError
+	return errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrAuth) ||
+		errors.As(err, &a) && a.Status == http.StatusMethodNotAllowed // a registry that is read-only
 }
