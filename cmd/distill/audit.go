@@ -116,8 +116,11 @@ func (a *app) writeFindings(res any, open []audit.Finding, ignored []audit.Ignor
 
 // printAudit shows a line about what was judged and a paragraph for each finding.
 func printAudit(w io.Writer, res *distill.AuditResult) {
-	fmt.Fprintf(w, "%s: %s on %s, %s", cell(res.Subject), count(res.Packages, "package"), cell(strings.Join(res.Platforms, " and ")),
-		count(len(res.Findings), "finding"))
+	what := count(res.Packages, "package")
+	if res.Tools > 0 {
+		what += ", built with " + count(res.Tools, "build requirement") + ","
+	}
+	fmt.Fprintf(w, "%s: %s on %s, %s", cell(res.Subject), what, cell(strings.Join(res.Platforms, " and ")), count(len(res.Findings), "finding"))
 	if n := len(res.Ignored); n > 0 {
 		fmt.Fprintf(w, ", %d ignored", n)
 	}

@@ -42,6 +42,9 @@ type Facts struct {
 	// Targets are the platforms that count; those of an image need a Name only.
 	Targets []resolve.Target
 	Items   []*Item
+	// Tools are the build requirements of a lock. They are not installed, and only
+	// the rules for them look at them.
+	Tools []*Item
 	// Lock is nil if an image is audited.
 	Lock *pylock.Lock
 	// Index holds what the index lists of each project; a project that was not

@@ -8,7 +8,7 @@ import (
 )
 
 // Lines are the lines of a lock file on which its entries begin.
-type Lines struct{ packages, image []int }
+type Lines struct{ packages, image, build []int }
 
 // FindLines looks for the headings of the entries of l. Where the file is written
 // in a way that has none (inline tables), lines are not known.
@@ -22,6 +22,8 @@ func FindLines(text []byte, l *pylock.Lock) Lines {
 			found.packages = append(found.packages, n)
 		case "[[tool.distill.image-packages]]":
 			found.image = append(found.image, n)
+		case "[[tool.distill.build-packages]]":
+			found.build = append(found.build, n)
 		}
 	}
 	if len(found.packages) != len(l.Packages) {
@@ -29,6 +31,9 @@ func FindLines(text []byte, l *pylock.Lock) Lines {
 	}
 	if len(found.image) != len(l.Distill.Image) {
 		found.image = make([]int, len(l.Distill.Image))
+	}
+	if len(found.build) != len(l.Distill.Build) {
+		found.build = make([]int, len(l.Distill.Build))
 	}
 	return found
 }

@@ -12,10 +12,10 @@ type Rule struct {
 
 // rules returns all rules that judge facts.
 func rules() []Rule {
-	return []Rule{
+	return append([]Rule{
 		vulnerable, changed, vanished, yanked, status, noHash, weakHash, unfit, requiresPython, needsBuild, split, unmet, unwanted,
 		unchecked,
-	}
+	}, buildRules()...)
 }
 
 // Rules returns all rules of [Run], for documentation and SARIF.

@@ -33,13 +33,15 @@ type AuditOptions struct {
 
 // AuditResult is what an audit found, as audit --json shows it.
 type AuditResult struct {
-	Subject   string          `json:"subject"`
-	Kind      string          `json:"kind"` // "lock" or "image"
-	Digest    string          `json:"digest,omitempty"`
-	Platforms []string        `json:"platforms"`
-	Packages  int             `json:"packages"`
-	Findings  []audit.Finding `json:"findings"`
-	Ignored   []audit.Ignored `json:"ignored"`
+	Subject   string   `json:"subject"`
+	Kind      string   `json:"kind"` // "lock" or "image"
+	Digest    string   `json:"digest,omitempty"`
+	Platforms []string `json:"platforms"`
+	Packages  int      `json:"packages"`
+	// Tools counts the build requirements of a lock, which are no packages of it.
+	Tools    int             `json:"buildRequirements,omitempty"`
+	Findings []audit.Finding `json:"findings"`
+	Ignored  []audit.Ignored `json:"ignored"`
 	// Failing counts the findings that reach the threshold.
 	Failing  int      `json:"failing"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -85,7 +87,7 @@ func Audit(ctx context.Context, h *Host, o AuditOptions) (*AuditResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.result.Packages = len(a.facts.Items)
+	a.result.Packages, a.result.Tools = len(a.facts.Items), len(a.facts.Tools)
 	for _, t := range a.facts.Targets {
 		a.result.Platforms = append(a.result.Platforms, t.Name)
 	}
@@ -211,28 +213,34 @@ func installedItems(items []*audit.Item, target int, one *opened) []*audit.Item 
 // findAdvisories looks all items up, and then for versions to upgrade to.
 func (a *auditing) findAdvisories(ctx context.Context) error {
 	a.Teller.Step("", "asking for advisories")
-	var list []osv.Package
-	known := map[audit.Key]bool{}
-	for _, i := range a.facts.Items {
-		if i.Version != nil && !known[i.Key()] {
-			known[i.Key()] = true
-			list = append(list, osv.Package{Name: i.Name, Version: *i.Version})
-		}
-	}
+	items, tools := packagesOf(a.facts.Items), packagesOf(a.facts.Tools)
+	list := slices.Concat(items, tools)
 	found, err := a.find(ctx, list)
 	if err != nil {
 		return err
 	}
 	a.facts.Advisories = map[audit.Key][]*audit.Advisory{}
-	var affected []osv.Package
 	for k, p := range list {
 		if len(found[k]) > 0 {
 			a.facts.Advisories[keyOf(p)] = found[k]
-			affected = append(affected, p)
 		}
 	}
-	a.facts.Fixes, err = a.propose(ctx, affected)
+	sound := func(p osv.Package) bool { return a.facts.Advisories[keyOf(p)] == nil }
+	a.facts.Fixes, err = a.propose(ctx, slices.DeleteFunc(items, sound), slices.DeleteFunc(tools, sound))
 	return err
+}
+
+// packagesOf are the items as a database knows them, each version once.
+func packagesOf(items []*audit.Item) []osv.Package {
+	var list []osv.Package
+	known := map[audit.Key]bool{}
+	for _, i := range items {
+		if i.Version != nil && !known[i.Key()] {
+			known[i.Key()] = true
+			list = append(list, osv.Package{Name: i.Name, Version: *i.Version})
+		}
+	}
+	return list
 }
 
 // find asks the database; for nothing if there is nothing to ask.

@@ -26,8 +26,22 @@ type repair struct {
 }
 
 // propose looks for fixed versions: with requirements such that fit them, else the
-// nearest.
-func (a *auditing) propose(ctx context.Context, affected []osv.Package) (map[audit.Key]audit.Proposal, error) {
+// nearest. Of build requirements it is always the nearest: what is built decides
+// which versions of them fit.
+func (a *auditing) propose(ctx context.Context, affected, tools []osv.Package) (map[audit.Key]audit.Proposal, error) {
+	out := map[audit.Key]audit.Proposal{}
+	if _, err := a.nearest(ctx, tools, out); err != nil {
+		return nil, err
+	}
+	repairs, err := a.nearest(ctx, affected, out)
+	if err != nil || a.asked == nil {
+		return out, err
+	}
+	return out, a.resolveAgain(ctx, repairs, out)
+}
+
+// nearest proposes the nearest fixed versions.
+func (a *auditing) nearest(ctx context.Context, affected []osv.Package, out map[audit.Key]audit.Proposal) ([]*repair, error) {
 	var repairs []*repair
 	for _, p := range affected {
 		r := &repair{Package: p, advisories: a.facts.Advisories[keyOf(p)]}
@@ -37,16 +51,12 @@ func (a *auditing) propose(ctx context.Context, affected []osv.Package) (map[aud
 	if err := a.confirm(ctx, repairs); err != nil {
 		return nil, err
 	}
-	out := map[audit.Key]audit.Proposal{}
 	for _, r := range repairs {
 		if r.found {
 			out[keyOf(r.Package)] = audit.Proposal{Version: r.floor.String(), How: "the nearest version that is fixed"}
 		}
 	}
-	if a.asked == nil {
-		return out, nil
-	}
-	return out, a.resolveAgain(ctx, repairs, out)
+	return repairs, nil
 }
 
 // raise sets the floor to the lowest version above v that no advisory seen so far

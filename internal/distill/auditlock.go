@@ -41,6 +41,7 @@ func (a *auditing) lock(ctx context.Context) error {
 	}
 	a.facts.Lock = l
 	a.facts.Items = audit.Items(o.Subject, text, l, a.facts.Targets)
+	a.facts.Tools = audit.Tools(o.Subject, text, l, a.facts.Targets)
 	if err := a.askIndex(ctx); err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (a *auditing) askIndex(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxPages)
 	asked := map[python.Name]bool{}
-	for _, i := range a.facts.Items {
+	for _, i := range slices.Concat(a.facts.Items, a.facts.Tools) {
 		if i.ImageOnly || asked[i.Name] || i.Entry.Archive != nil || i.Entry.Elsewhere != "" {
 			continue
 		}
