@@ -88,12 +88,18 @@ func elfFile(words []string) elftest.File {
 	switch words[0] {
 	case "loader":
 		f = elftest.Loader(words[1], "/lib/x86_64-linux-gnu/", "/usr/lib/")
+	case "musl":
+		f = elftest.MuslLoader(words[1])
 	case "libc":
 		f = elftest.File{Soname: "libc.so.6", ROData: "\x00GNU C Library stable release version " + words[1] + ".\x00", VerDef: []string{"GLIBC_2.2.5", "GLIBC_" + words[1]}}
 	case "python":
 		f = elftest.Python(words[1], words[2], words[3], "libc.so.6")
+	case "program":
+		f = elftest.File{Program: true, Entry: true, Interp: "/lib64/ld-linux-x86-64.so.2"}
 	case "lib":
-		f = elftest.File{Soname: words[1]}
+		if len(words) > 1 && strings.Contains(words[1], ".so") && !strings.Contains(words[1], "=") {
+			f.Soname = words[1]
+		}
 	}
 	for _, o := range words {
 		key, value, _ := strings.Cut(o, "=")
@@ -107,6 +113,12 @@ func elfFile(words []string) elftest.File {
 			f.RunPath = value
 		case "rpath":
 			f.RPath = value
+		case "verdef":
+			f.VerDef = strings.Split(value, ",")
+		case "textrel":
+			f.TextRel = true
+		case "execstack":
+			f.Stack = true
 		case "arm64":
 			f.Machine = 183
 		}

@@ -66,7 +66,7 @@ func (c *wheelChecker) badRunPath(dir string) string {
 	if c.loader != nil && slices.Contains(c.loader.Dirs(), rel) {
 		return ""
 	}
-	if _, ok := c.env.Files.Resolve(rel); !ok {
+	if _, _, ok := c.env.Files.Lookup(rel); !ok {
 		return ", which the development image does not have"
 	}
 	for part := range strings.SplitSeq(rel, "/") {
