@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,10 @@ const (
 
 // maxLine is how much of a line is shown, in bytes.
 const maxLine = 300
+
+// maxSearched is how long a line may be to be looked at, in bytes; those of linkers come
+// to some thousands.
+const maxSearched = 16 << 10
 
 // farFromEnd is how many lines follow what did not end a build: many a setup.py compiles
 // something to see whether it can, and goes on. A real error is followed by what other
@@ -41,7 +46,7 @@ func Lines(log []byte, n int) []string {
 	inTrace := false
 	last := ""
 	for i := 0; i < len(lines); i++ {
-		line := strings.TrimRight(lines[i], " \t\r")
+		line := strings.TrimRightFunc(lines[i], unicode.IsSpace)
 		if line != "" {
 			last = line
 		}
@@ -80,7 +85,7 @@ func Lines(log []byte, n int) []string {
 		return cmp.Compare(a.at, b.at)
 	})
 	var out []string
-	for _, f := range list[:min(n, len(list))] {
+	for _, f := range list[:max(0, min(n, len(list)))] {
 		out = append(out, f.text)
 	}
 	if len(out) == 0 && last != "" && n > 0 {
@@ -115,6 +120,11 @@ func joined(line string, rest []string) (text string, used int) {
 				text += " " + t
 				used = i + 1
 			}
+		}
+	case strings.HasSuffix(line, " maturin failed"):
+		for used < len(rest) && used < 5 && strings.HasPrefix(rest[used], "  Caused by: ") {
+			text += " " + strings.TrimSpace(rest[used])
+			used++
 		}
 	case strings.HasPrefix(line, "error"): // rustc
 		if len(rest) > 0 && strings.HasPrefix(strings.TrimSpace(rest[0]), "--> ") {
@@ -159,6 +169,8 @@ var marks = []struct {
 	{"attempting to make an HTTP request, but --offline was specified", saysMissing},
 	{"you're using offline mode (--offline)", saysMissing},
 	{"error: linker `", saysMissing},
+	{"Do you have cargo in your PATH?", saysMissing},
+	{" maturin failed", saysError},
 	{": error: ", saysError},
 	{": ERROR: ", saysError},
 	{"undefined reference to ", saysError},
@@ -189,7 +201,7 @@ var beginnings = []struct {
 
 // classify tells how much a line says by itself.
 func classify(line string) int {
-	if line == "" || line[0] == '+' || len(line) > 16<<10 {
+	if line == "" || line[0] == '+' || len(line) > maxSearched || strings.HasPrefix(line, "warning: ") {
 		return saysNothing
 	}
 	best := saysNothing

@@ -1,8 +1,11 @@
 package build
 
 import (
+	"fmt"
 	"io"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxLog is how many bytes of a log are passed on; the largest of real builds that was
@@ -13,14 +16,16 @@ const MaxLog = 64 << 20
 const maxTail = 256 << 10
 
 // Log bounds what a build prints: it passes the first MaxLog bytes on, says once that the
-// rest is left out, and keeps the last of it for [Lines]. Control characters but for tab
-// and new line come out as "\x1b", so that a log can be shown on a terminal. Its methods
-// may be called by several goroutines.
+// rest is left out, and keeps the last of it for [Lines]. It passes on valid UTF-8 in
+// which control characters but for tab and new line, and those that turn the direction
+// of writing, are spelled out ("\x1b"), so that a log can be shown on a terminal. Its
+// methods may be called by several goroutines.
 type Log struct {
 	mu   sync.Mutex
 	to   io.Writer
 	left int
 	tail []byte
+	half []byte // the beginning of a character whose end was not written yet
 	err  error
 }
 
@@ -37,8 +42,8 @@ func NewLog(w io.Writer) *Log {
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := printable(p)
-	l.tail = append(l.tail, text...)
+	text := l.printable(p)
+	l.tail = append(l.tail, text[max(0, len(text)-maxTail):]...)
 	if len(l.tail) > 2*maxTail {
 		l.tail = append(l.tail[:0], l.tail[len(l.tail)-maxTail:]...)
 	}
@@ -67,23 +72,34 @@ func (l *Log) Err() error {
 	return l.err
 }
 
-const hexDigits = "0123456789abcdef"
-
-// printable replaces what a terminal would act on. A carriage return, by which progress
+// printable spells out what a terminal would act on. A carriage return, by which progress
 // bars overwrite a line, begins a new one.
-func printable(p []byte) []byte {
-	out := make([]byte, 0, len(p))
-	for i, c := range p {
+func (l *Log) printable(p []byte) []byte {
+	if len(l.half) > 0 {
+		p = append(l.half, p...)
+		l.half = nil
+	}
+	out := make([]byte, 0, len(p)+len(p)/8)
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
 		switch {
-		case c == '\r':
-			if i+1 == len(p) || p[i+1] != '\n' {
+		case r == utf8.RuneError && n == 1 && !utf8.FullRune(p), r == '\r' && len(p) == 1:
+			l.half = append([]byte{}, p...)
+			return out
+		case r == '\r':
+			if p[1] != '\n' {
 				out = append(out, '\n')
 			}
-		case c < ' ' && c != '\n' && c != '\t' || c == 0x7f:
-			out = append(out, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		case r == '\n', r == '\t':
+			out = append(out, byte(r))
+		case unicode.IsControl(r):
+			out = fmt.Appendf(out, `\x%02x`, r)
+		case unicode.Is(unicode.Bidi_Control, r):
+			out = fmt.Appendf(out, `\u%04x`, r)
 		default:
-			out = append(out, c)
+			out = utf8.AppendRune(out, r)
 		}
+		p = p[n:]
 	}
 	return out
 }
