@@ -45,13 +45,16 @@ func (d *Dir) Tree(ctx context.Context, key string, fill func(dir string) error)
 	dir := filepath.Join(d.path, rootFolder, name)
 	use := openTree(dir)
 	if use == nil {
-		if err := d.fillTree(name, fill); err != nil {
+		var others sync.WaitGroup
+		others.Go(func() { d.removeStaleTrees(ctx, name) })
+		err := d.fillTree(name, fill)
+		others.Wait()
+		if err != nil {
 			return "", nil, err
 		}
 		if use = openTree(dir); use == nil {
 			return "", nil, d.fail(fmt.Errorf("%s: %w", name, fs.ErrNotExist))
 		}
-		d.removeStaleTrees(name)
 	}
 	if !tryLock(use, false) { // who locks it alone holds the key
 		use.Close()
@@ -132,10 +135,10 @@ func (d *Dir) fillTemp(dir string, fill func(dir string) error) error {
 }
 
 // removeStaleTrees makes room, but leaves the tree whose key the caller holds.
-func (d *Dir) removeStaleTrees(held string) {
+func (d *Dir) removeStaleTrees(ctx context.Context, held string) {
 	before := time.Now().Add(-staleTree)
 	for _, name := range d.trees() {
-		if name != held {
+		if name != held && ctx.Err() == nil {
 			d.takeTree(name, before)
 		}
 	}
