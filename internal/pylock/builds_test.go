@@ -91,7 +91,7 @@ func workbench(t *testing.T) (*resolve.Resolution, []BuildOf) {
 	p.wants(build, nil, "meson-python")
 	return main.r, []BuildOf{
 		{Pick: pandas, Targets: []int{0, 1}, Tools: p.r},
-		{Pick: h5py, Targets: []int{0, 1}, Tools: h.r, Asked: []string{"pkgconfig", "numpy>=1.21", "numpy>=1.21"}},
+		{Pick: h5py, Targets: []int{0, 1}, Tools: h.r, Asked: []string{"pkgconfig", "NumPy >= 1.21", "numpy>=1.21"}},
 		{Pick: cython, Targets: []int{1}, Tools: c.r},
 	}
 }

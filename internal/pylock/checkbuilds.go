@@ -19,13 +19,12 @@ const (
 	maxBuildPlaces   = 64 // platforms of one build
 )
 
-// checkAsked tells whether text is a requirement that a back end may ask for.
-func checkAsked(text string) error {
+// readAsked reads a requirement that a back end asks for.
+func readAsked(text string) (python.Requirement, error) {
 	if len(text) > maxAskedText {
-		return fmt.Errorf("it has %d bytes, more than %d", len(text), maxAskedText)
+		return python.Requirement{}, fmt.Errorf("it has %d bytes, more than %d", len(text), maxAskedText)
 	}
-	_, err := python.ParseRequirement(text)
-	return err
+	return python.ParseRequirement(text)
 }
 
 // placeError is what is wrong at a place of the file.
@@ -117,7 +116,7 @@ func (c *buildCheck) entry(s site) error {
 			return wrong(place+".asked", "there are %d, more than %d", len(b.Asked), maxAsked)
 		}
 		for k, text := range b.Asked {
-			if err := checkAsked(text); err != nil {
+			if _, err := readAsked(text); err != nil {
 				return wrong(fmt.Sprintf("%s.asked[%d]", place, k), "%w", err)
 			}
 		}

@@ -235,10 +235,11 @@ func toolWanter(w *resolve.Want, built *resolve.Pick) string {
 func (w *workshop) takeBuild(b *BuildOf, on map[int]*Build) error {
 	asked := make([]string, 0, len(b.Asked))
 	for _, text := range b.Asked {
-		if err := checkAsked(text); err != nil {
+		r, err := readAsked(text)
+		if err != nil {
 			return fmt.Errorf("its back end asks for %q: %w", text, err)
 		}
-		asked = append(asked, python.ShowText(text))
+		asked = append(asked, python.ShowText(r.String()))
 	}
 	slices.Sort(asked)
 	asked = slices.Compact(asked)
