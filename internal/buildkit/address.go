@@ -31,8 +31,8 @@ type address struct {
 	text   string // as it was given
 	target string // for the client, which reads the host's name from it
 	dial   func(ctx context.Context) (net.Conn, error)
-	tls    *tls.Config // nil is none
-	remedy string      // what to do if it does not answer
+	secure bool   // by TLS
+	remedy string // what to do if it does not answer
 	// shared is one of several addresses for the same builder, whose nodes may be the same.
 	shared bool
 }
@@ -68,15 +68,15 @@ func parseAddress(text string, o Options) ([]*address, error) {
 	bad := func(format string, a ...any) ([]*address, error) {
 		return nil, &AddressError{Address: text, Text: fmt.Sprintf(format, a...)}
 	}
+	kind, ok := kinds[u.Scheme]
+	if !ok {
+		return bad("%q is no kind of it", u.Scheme)
+	}
 	if u.Fragment != "" || u.Opaque != "" {
 		return bad("has more than an address")
 	}
 	if _, has := u.User.Password(); has {
 		return nil, &AddressError{Address: u.Redacted(), Text: "may not hold a password"}
-	}
-	kind, ok := kinds[u.Scheme]
-	if !ok {
-		return bad("%q is no kind of it", u.Scheme)
 	}
 	for name := range u.Query() {
 		if !slices.Contains(kind.query, name) {
@@ -147,14 +147,16 @@ func tcpAddress(u *url.URL, o Options) ([]*address, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &address{target: "tcp://" + host, tls: config, remedy: "is buildkitd running there, listening on that port (buildkitd --addr tcp://0.0.0.0:" + port + "), and does it want TLS (?ca=FILE&cert=FILE&key=FILE)?"}
+	a := &address{target: "tcp://" + host, secure: config != nil, remedy: "is buildkitd running there, listening on that port (buildkitd --addr tcp://0.0.0.0:" + port + "), and does it want TLS (?ca=FILE&cert=FILE&key=FILE)?"}
 	if config != nil {
 		a.remedy = "is buildkitd running there with --tlscert, --tlskey and --tlscacert, and do its certificates go with those given here?"
 	}
 	// Its own dialer, since the library's would go through the proxy of the environment.
 	a.dial = func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", host)
+		if config == nil {
+			return new(net.Dialer).DialContext(ctx, "tcp", host)
+		}
+		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", host)
 	}
 	return []*address{a}, nil
 }
@@ -170,7 +172,7 @@ func (t TLS) config(host string) (*tls.Config, error) {
 		}
 		t.CA, t.Cert, t.Key = either(t.Dir, "ca.pem", "ca.crt"), either(t.Dir, "cert.pem", "tls.crt"), either(t.Dir, "key.pem", "tls.key")
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, NextProtos: []string{"h2"}}
 	if c.ServerName == "" {
 		c.ServerName = host
 	}
@@ -213,8 +215,7 @@ func unixAddress(u *url.URL, _ Options) ([]*address, error) {
 		target: "unix://" + path,
 		remedy: "is buildkitd running, and may this user open its socket?",
 		dial: func(ctx context.Context) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", path)
+			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
 	}}, nil
 }

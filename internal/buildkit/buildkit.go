@@ -64,34 +64,31 @@ func Open(ctx context.Context, addresses string, o Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([][]*node, len(list))
+	found, failed := make([]*node, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i, a := range list {
-		g.Go(func() (err error) {
-			found[i], err = connect(ctx, a, cmp.Or(o.Timeout, defaultTimeout))
-			return err
+		g.Go(func() error {
+			found[i], failed[i] = connect(ctx, a, cmp.Or(o.Timeout, defaultTimeout))
+			return nil
 		})
 	}
-	err = g.Wait()
+	_ = g.Wait() // each has its own error
 	p := &Pool{temp: o.Temp}
-	known := map[string]bool{}
-	for i, nodes := range found {
-		for _, n := range nodes {
-			// The nodes of a builder are asked for once a platform.
-			if list[i].shared && known[n.id] {
-				n.close()
-				continue
-			}
-			known[n.id] = true
+	for i, n := range found {
+		// A builder is asked for each platform: for some it has no node, for several the same.
+		switch same := func(m *node) bool { return list[i].shared && m.name == list[i].text && m.id == n.id }; {
+		case n == nil:
+		case slices.ContainsFunc(p.nodes, same):
+			n.close()
+		default:
 			p.nodes = append(p.nodes, n)
 		}
 	}
-	if err == nil && len(p.nodes) == 0 {
-		err = &NodeError{Node: addresses, Text: "no node of the builder answers"}
-	}
-	if err != nil {
-		return nil, errors.Join(err, p.Close())
+	for i, err := range failed {
+		if err != nil && !(list[i].shared && slices.ContainsFunc(p.nodes, func(n *node) bool { return n.name == list[i].text })) {
+			return nil, errors.Join(err, p.Close())
+		}
 	}
 	return p, nil
 }

@@ -17,7 +17,7 @@ type dialer struct {
 	dial func(ctx context.Context) (net.Conn, error)
 	mu   sync.Mutex
 	last error
-	open []net.Conn
+	open []*watched
 }
 
 func (d *dialer) connect(ctx context.Context, _ string) (net.Conn, error) {
@@ -28,23 +28,48 @@ func (d *dialer) connect(ctx context.Context, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.open = append(d.open, c)
-	return c, nil
+	w := &watched{Conn: c}
+	d.open = append(d.open, w)
+	return w, nil
 }
 
-// lastError is that of the last connection, if it did not come about or its program ended.
+// watched keeps the first error of reading: what a program or TLS says of the other side.
+type watched struct {
+	net.Conn
+	mu     sync.Mutex
+	failed error
+}
+
+// Read implements [net.Conn].
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if err != nil && err != io.EOF && !errors.Is(err, net.ErrClosed) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.failed == nil {
+			w.failed = err
+		}
+	}
+	return n, err
+}
+
+func (w *watched) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
+}
+
+// lastError is what is known of the end of the last connection.
 func (d *dialer) lastError() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.last != nil {
 		return d.last
 	}
-	for _, c := range d.open {
-		if p, ok := c.(*program); ok && p.failure() != nil {
-			return p.failure()
-		}
+	if len(d.open) == 0 {
+		return nil
 	}
-	return nil
+	return d.open[len(d.open)-1].failure()
 }
 
 func (d *dialer) close() {
@@ -63,8 +88,6 @@ type program struct {
 	out    io.ReadCloser
 	errors *tail
 	once   sync.Once
-	mu     sync.Mutex
-	failed error
 }
 
 // startProgram starts the program; it runs until the connection is closed.
@@ -86,36 +109,21 @@ func startProgram(ctx context.Context, args []string) (net.Conn, error) {
 	return p, nil
 }
 
-// Read implements [net.Conn]. The end is told with what the program wrote about it.
+// Read implements [net.Conn]. The end comes with what the program wrote about it.
 func (p *program) Read(b []byte) (int, error) {
 	n, err := p.out.Read(b)
 	if err != nil {
-		p.fail(err)
+		// The program writes its last words before it ends, but they may arrive later.
+		time.Sleep(50 * time.Millisecond)
+		if text := p.errors.text(); text != "" {
+			err = fmt.Errorf("%s: %s", p.cmd.Args[0], text)
+		}
 	}
 	return n, err
 }
 
 // Write implements [net.Conn].
 func (p *program) Write(b []byte) (int, error) { return p.in.Write(b) }
-
-func (p *program) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.failed == nil {
-		// The program writes its last words before it ends, but not before its output does.
-		time.Sleep(50 * time.Millisecond)
-		if text := p.errors.text(); text != "" {
-			err = errors.New(text)
-		}
-		p.failed = fmt.Errorf("%s: %w", p.cmd.Args[0], err)
-	}
-}
-
-func (p *program) failure() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.failed
-}
 
 // Close implements [net.Conn]; it waits for the program's end.
 func (p *program) Close() error {

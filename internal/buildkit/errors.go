@@ -14,8 +14,8 @@ import (
 // ExitError is a program that ran and did not succeed.
 type ExitError struct {
 	Code int // exit code, or 128 and the signal
-	// Limit is which limit it came to ("time", "memory", "result"), with the bound; "" if
-	// none. Memory is a likely cause of code 137, no more.
+	// Limit is which limit it came to ("time", "memory", "disk"), with the bound; "" if none.
+	// Memory is a likely cause of code 137, no more; the disk's is that of one file.
 	Limit, Bound string
 }
 

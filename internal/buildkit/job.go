@@ -162,9 +162,14 @@ func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 
 // explain names the limit that is the likely end of a program.
 func (j *Job) explain(err error) error {
+	const killed, fileTooLarge = 128 + 9, 128 + 25 // SIGKILL, SIGXFSZ
 	var exit *ExitError
-	if errors.As(err, &exit) && exit.Code == 137 && j.Limits.Memory > 0 {
+	switch {
+	case !errors.As(err, &exit):
+	case exit.Code == killed && j.Limits.Memory > 0:
 		exit.Limit, exit.Bound = "memory", fmt.Sprintf("%d MiB", j.Limits.Memory>>20)
+	case exit.Code == fileTooLarge:
+		exit.Limit, exit.Bound = "disk", fmt.Sprintf("%d MiB", j.Limits.FileSize>>20)
 	}
 	return err
 }

@@ -9,9 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 )
 
@@ -80,22 +78,12 @@ func (n *node) offers(text string) int {
 	return lacks
 }
 
-// connect returns the nodes of an address, an error if it does not answer in time. An
-// address that is asked for one platform of several, which it does not have, has none.
-func connect(ctx context.Context, a *address, timeout time.Duration) ([]*node, error) {
+// connect returns the node of an address, an error if it does not answer in time.
+func connect(ctx context.Context, a *address, timeout time.Duration) (*node, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	n := &node{name: a.text, address: a, dial: &dialer{dial: a.dial}}
-	options := []client.ClientOpt{
-		client.WithContextDialer(n.dial.connect),
-		client.WithTracerProvider(nil),
-	}
-	if a.tls != nil {
-		options = append(options,
-			client.WithGRPCDialOption(grpc.WithTransportCredentials(credentials.NewTLS(a.tls))),
-			client.WithGRPCDialOption(grpc.WithAuthority(a.tls.ServerName)))
-	}
-	c, err := client.New(limited, a.target, options...)
+	c, err := client.New(limited, a.target, client.WithContextDialer(n.dial.connect), client.WithTracerProvider(nil))
 	if err != nil {
 		return nil, &NodeError{Node: a.text, Text: firstLine(err), Remedy: a.remedy, Err: err}
 	}
@@ -105,17 +93,12 @@ func connect(ctx context.Context, a *address, timeout time.Duration) ([]*node, e
 		err = status.Error(codes.Unavailable, "it has no worker")
 	}
 	if err != nil {
-		n.close()
-		if done(ctx) != nil {
-			return nil, done(ctx)
-		}
 		if limited.Err() != nil {
 			err = status.Errorf(codes.Unavailable, "no answer in %s", timeout)
 		}
-		if a.shared {
-			return nil, nil
-		}
-		return nil, n.gone(err)
+		gone := n.gone(err)
+		n.close()
+		return nil, cmp.Or(done(ctx), gone)
 	}
 	// A daemon gives jobs to its first worker unless it is told otherwise.
 	n.id = cmp.Or(workers[0].ID, a.text)
@@ -126,7 +109,7 @@ func connect(ctx context.Context, a *address, timeout time.Duration) ([]*node, e
 		n.close()
 		return nil, &NodeError{Node: a.text, Text: "its worker names no platform", Remedy: "see the log of its buildkitd"}
 	}
-	return []*node{n}, nil
+	return n, nil
 }
 
 func (n *node) close() error {

@@ -217,6 +217,7 @@ func TestRunFails(t *testing.T) {
 	}{
 		{name: "exit code", program: func(*fakeRun) error { return exits(3) }, want: "exit code 3", kind: isExit},
 		{name: "killed with a limit on memory", change: func(j *Job) { j.Limits.Memory = 1 << 30 }, program: func(*fakeRun) error { return exits(137) }, want: "stopped: over its limit of memory (1024 MiB)", kind: isExit},
+		{name: "file", program: func(*fakeRun) error { return exits(153) }, want: "stopped: over its limit of disk (2048 MiB)", kind: isExit},
 		{name: "killed without one", program: func(*fakeRun) error { return exits(137) }, want: "exit code 137", kind: isExit},
 		{
 			name: "time", change: func(j *Job) { j.Limits.Time = 200 * time.Millisecond }, kind: isExit,
