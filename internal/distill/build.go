@@ -10,7 +10,6 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/hints"
 	"github.com/r-seed-1713b764/distill/internal/image"
-	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/publish"
 	"github.com/r-seed-1713b764/distill/internal/pylock"
 )
@@ -58,10 +57,11 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	}
 	defer in.close()
 	o.Choice.WholeLock = o.Pins.Lock != ""
-	r, err := h.resolveFor(ctx, a, o.Index, o.Choice, p, in.sides())
+	r, err := h.resolveFor(ctx, question{asked: a, index: o.Index, choice: o.Choice, building: o.Building, pins: p, dev: in.dev, base: in.base})
 	if err != nil {
 		return nil, err
 	}
+	defer r.close()
 	var lock *pylock.Lock
 	if o.Pins.Lock != "" {
 		if lock, err = newLock(ctx, r, in.from, in.onto); err != nil {
@@ -75,6 +75,9 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		if err := p.check(o.Pins, lock); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.builds.make(ctx); err != nil {
+		return nil, err
 	}
 	laid, err := h.lay(ctx, in, r, o.Image)
 	if err != nil {
@@ -165,23 +168,6 @@ func (in *inputs) close() {
 	in.app.close()
 	in.from.Close()
 	in.onto.Close()
-}
-
-// sides are the environments of each platform.
-func (in *inputs) sides() sides {
-	s := sides{platforms: in.platforms}
-	for i := range in.platforms {
-		s.dev = append(s.dev, in.dev[i].env)
-		s.base = append(s.base, in.base[i].env)
-	}
-	return s
-}
-
-// sides are the environments that are resolved for, by platform; base is nil
-// where only the development image counts.
-type sides struct {
-	platforms []v1.Platform
-	dev, base []*inspect.Environment
 }
 
 const (

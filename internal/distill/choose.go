@@ -22,9 +22,6 @@ const maxDownloads = 8
 // choose turns the picks of one target into what the plan lays; wheels are
 // fetched. What it returns is open until the closers are closed.
 func (h *Host) choose(ctx context.Context, r *resolved, t int, base *inspect.Environment) (_ []plan.Pick, closers []io.Closer, err error) {
-	if err := needsBuild(r, t); err != nil {
-		return nil, nil, err
-	}
 	list := r.On(t)
 	picks := make([]plan.Pick, len(list))
 	opened := make([]io.Closer, len(list))
@@ -42,7 +39,7 @@ func (h *Host) choose(ctx context.Context, r *resolved, t int, base *inspect.Env
 			continue
 		}
 		g.Go(func() (err error) {
-			picks[i].Wheel, opened[i], err = h.fetchWheel(ctx, r.client, placed.Artifact.Ref.(pypi.File), base.Python)
+			picks[i].Wheel, opened[i], err = h.fetchWheel(ctx, r, p, t, base.Python)
 			return err
 		})
 	}
@@ -77,56 +74,44 @@ func why(p *resolve.Pick) string {
 	return fmt.Sprintf("%s:%d", w.Requirement.Pos.File, w.Requirement.Pos.Line)
 }
 
-// needsBuild is the error for picks that only a source build can give.
-func needsBuild(r *resolved, t int) error {
-	var lines []string
-	for _, p := range r.On(t) {
-		placed, _ := p.Placed(t)
-		if placed.Artifact.Kind != resolve.Sdist {
-			continue
+// fetchWheel downloads a wheel, or opens the one that was built, and shows it as the
+// files that the plan lays.
+func (h *Host) fetchWheel(ctx context.Context, r *resolved, p *resolve.Pick, t int, py *inspect.Interpreter) (*plan.WheelFiles, io.Closer, error) {
+	placed, _ := p.Placed(t)
+	f := placed.Artifact.Ref.(pypi.File)
+	out := &plan.WheelFiles{FileName: f.Name, Built: placed.Artifact.Kind == resolve.Sdist}
+	var file pypi.ReadAtCloser
+	var size int64
+	var err error
+	if out.Built {
+		w := r.builds.wheel(p, t)
+		out.FileName, out.Digest, size = w.FileName, w.Digest, w.Size
+		file, err = h.Cache.OpenBlob(w.Digest)
+	} else {
+		file, size, out.Digest, err = r.client.Download(ctx, f)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := wheel.Open(out.FileName, file, size)
+	if err == nil {
+		scheme := wheelScheme(py)
+		if out.Files, err = w.Files(scheme); err == nil {
+			out.Files, err = h.annotateWheel(out.Files, out.Digest, scheme)
 		}
-		line := fmt.Sprintf("%s %s for %s can only be built from source (%s)", p.Name, p.Version, r.Targets[t].Name, placed.Artifact.File)
-		for _, reason := range placed.Refused {
-			line += "\n  " + reason
-		}
-		lines = append(lines, line)
 	}
-	if len(lines) == 0 {
-		return nil
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("%s: %w", out.FileName, err)
 	}
-	return &Failure{
-		Kind: NeedsBuild,
-		Text: strings.Join(lines, "\n"),
-		Hint: []string{
-			"building from source is not available in this version of distill: install it in the development image for this platform",
-			"or allow a version that has a wheel (--align wheels, --no-build)",
-		},
-	}
+	return out, file, nil
 }
 
-// fetchWheel downloads a wheel and shows it as the files that the plan lays.
-func (h *Host) fetchWheel(ctx context.Context, client *pypi.Client, f pypi.File, py *inspect.Interpreter) (*plan.WheelFiles, io.Closer, error) {
-	r, size, digest, err := client.Download(ctx, f)
-	if err != nil {
-		return nil, nil, err
-	}
-	w, err := wheel.Open(f.Name, r, size)
-	if err != nil {
-		r.Close()
-		return nil, nil, err
-	}
-	scheme := wheel.Scheme{
+// wheelScheme is where an interpreter wants the files of a wheel.
+func wheelScheme(py *inspect.Interpreter) wheel.Scheme {
+	return wheel.Scheme{
 		Purelib: py.Purelib, Platlib: py.Platlib, Scripts: py.Scripts, Data: py.Data, Headers: py.Headers, Python: interpreterName(py),
 	}
-	set, err := w.Files(scheme)
-	if err == nil {
-		set, err = h.annotateWheel(set, digest, scheme)
-	}
-	if err != nil {
-		r.Close()
-		return nil, nil, fmt.Errorf("%s: %w", f.Name, err)
-	}
-	return &plan.WheelFiles{FileName: f.Name, Digest: digest, Files: set}, r, nil
 }
 
 // interpreterName is the path that scripts start the interpreter by.

@@ -10,6 +10,8 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/registry"
 	"github.com/r-seed-1713b764/distill/internal/resolve"
 	"github.com/r-seed-1713b764/distill/internal/transport"
+	"github.com/r-seed-1713b764/distill/internal/wheelcache"
+	"github.com/r-seed-1713b764/distill/internal/wheelhouse"
 )
 
 // KindOf tells what sort of failure an error of this package is.
@@ -17,6 +19,14 @@ func KindOf(err error) Kind {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f.Kind
+	}
+	if errors.Is(err, wheelhouse.ErrBuild) {
+		for _, k := range sentinels { // what could not be fetched is no failed build
+			if k.kind == Network && errors.Is(err, k.err) {
+				return Network
+			}
+		}
+		return NeedsBuild
 	}
 	var none *resolve.NoSolution
 	if errors.As(err, &none) {
@@ -40,6 +50,7 @@ var sentinels = []struct {
 	kind Kind
 }{
 	{publish.ErrUsage, Usage},
+	{wheelcache.ErrReference, Usage},
 	{image.ErrReference, Usage},
 	{image.ErrMissing, Usage},
 	{image.ErrNoPlatform, Usage},

@@ -22,11 +22,6 @@ type laid struct {
 // lay chooses, plans and writes the layers of all platforms side by side.
 func (h *Host) lay(ctx context.Context, in *inputs, r *resolved, o ImageOptions) (*laid, error) {
 	l := &laid{plans: make([]*plan.Plan, len(in.platforms)), images: make([]v1.Image, len(in.platforms))}
-	for t := range in.platforms { // all that needs a build, before anything is fetched
-		if err := needsBuild(r, t); err != nil {
-			return nil, err
-		}
-	}
 	code := h.newCompilers(in)
 	defer code.close()
 	g, ctx := errgroup.WithContext(ctx)

@@ -43,6 +43,7 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.close()
 	lock, err := newLock(ctx, r, images.from, images.onto)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (h *Host) lockImage(ctx context.Context, a *asked, p *pins, o LockOptions, 
 			return nil, err
 		}
 		images.from, images.onto = in.from, in.onto
-		return h.resolveFor(ctx, a, o.Index, o.Choice, p, in.sides())
+		return h.resolveFor(ctx, question{asked: a, index: o.Index, choice: o.Choice, building: o.Building, pins: p, dev: in.dev, base: in.base})
 	}
 	var err error
 	if images.from, err = image.Open(ctx, o.From, h.imageOptions(stepDev, o.Index.Offline)); err != nil {
@@ -102,14 +103,12 @@ func (h *Host) lockImage(ctx context.Context, a *asked, p *pins, o LockOptions, 
 	if err != nil {
 		return nil, err
 	}
-	s := sides{platforms: platforms}
 	for _, one := range all {
 		if one.env.Python == nil {
 			return nil, unsupportedf("", "%s for %s has no Python", o.From, one.env.Platform)
 		}
-		s.dev = append(s.dev, one.env)
 	}
-	return h.resolveFor(ctx, a, o.Index, o.Choice, p, s)
+	return h.resolveFor(ctx, question{asked: a, index: o.Index, choice: o.Choice, building: o.Building, pins: p, dev: all})
 }
 
 // lockTargets resolves for interpreters that are only described.
@@ -135,11 +134,11 @@ func (h *Host) lockTargets(ctx context.Context, a *asked, p *pins, o LockOptions
 		return nil, err
 	}
 	slices.SortFunc(platforms, func(a, b v1.Platform) int { return strings.Compare(platformName(a), platformName(b)) })
-	var targets []resolve.Target
+	q := &question{asked: a, index: o.Index, choice: o.Choice, building: o.Building, pins: p}
 	for _, one := range platforms {
-		targets = append(targets, describedTarget(one, full, libc))
+		q.targets = append(q.targets, describedTarget(one, full, libc))
 	}
-	return h.resolveTargets(ctx, a, o.Index, o.Choice, p, targets, nil, nil)
+	return h.resolve(ctx, q)
 }
 
 // fullVersion reads --python-version; X.Y means X.Y.0, as with uv, so that what

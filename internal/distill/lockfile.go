@@ -19,12 +19,18 @@ import (
 // newLock turns a resolution into a lock. Files whose index gives no sound
 // hash are fetched, so that the lock has one.
 func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pylock.Lock, error) {
-	digests, err := r.digests(ctx, pylock.Unhashed(r.Resolution))
+	nameIndexes(r.Resolution)
+	unhashed := pylock.Unhashed(r.Resolution)
+	builds := r.builds.locked()
+	for _, b := range builds {
+		nameIndexes(b.Tools)
+		unhashed = append(unhashed, pylock.Unhashed(b.Tools)...)
+	}
+	digests, err := r.digests(ctx, unhashed)
 	if err != nil {
 		return nil, err
 	}
-	nameIndexes(r.Resolution)
-	m := pylock.Meta{CreatedBy: "distill", Options: lockOptions(r.choice), SHA256: digests}
+	m := pylock.Meta{CreatedBy: "distill", Options: lockOptions(r.choice), SHA256: digests, Builds: builds}
 	for _, i := range []struct {
 		role string
 		s    *image.Source

@@ -14,64 +14,85 @@ import (
 )
 
 // resolved is the answer of the resolver with the client that its artifacts are
-// fetched by.
+// fetched by, and what has to be built of them.
 type resolved struct {
 	*resolve.Resolution
 	client *pypi.Client
 	asked  *asked
 	choice ChoiceOptions
+	builds *builds
 }
 
-// resolveFor picks versions and artifacts for the environments.
-func (h *Host) resolveFor(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, p *pins, s sides) (*resolved, error) {
-	var targets []resolve.Target
-	for i, p := range s.platforms {
-		run := s.dev[i].Python // the interpreter that will run the packages
-		if s.base != nil {
-			run = s.base[i].Python
-		}
-		targets = append(targets, target(platformName(p), run))
+// close ends what builds were run with.
+func (r *resolved) close() { r.builds.Close() }
+
+// question is what is resolved.
+type question struct {
+	asked    *asked
+	index    IndexOptions
+	choice   ChoiceOptions
+	building BuildingOptions
+	pins     *pins
+	// targets are the interpreters that will run the packages.
+	targets []resolve.Target
+	// dev and base are the images by target; nil where none counts.
+	dev, base []*opened
+}
+
+// resolveFor picks versions and artifacts for images: for the interpreters of base, or of
+// dev if base is nil.
+func (h *Host) resolveFor(ctx context.Context, q question) (*resolved, error) {
+	run := q.base
+	if run == nil {
+		run = q.dev
 	}
-	return h.resolveTargets(ctx, a, index, choice, p, targets, s.dev, s.base)
+	for _, o := range run {
+		q.targets = append(q.targets, target(o.env.Platform, o.env.Python))
+	}
+	return h.resolve(ctx, &q)
 }
 
 func target(name string, py *inspect.Interpreter) resolve.Target {
 	return resolve.Target{Name: name, Python: py.Version, Markers: py.Markers, Tags: py.Tags, Libc: py.Libc}
 }
 
-// resolveTargets picks versions and artifacts; dev and base may be nil where
-// no image counts.
-func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions, choice ChoiceOptions, p *pins,
-	targets []resolve.Target, dev, base []*inspect.Environment,
-) (*resolved, error) {
-	opts, err := resolveOptions(a, index, choice)
+// resolve picks versions and artifacts, and finds out what builds of them require.
+func (h *Host) resolve(ctx context.Context, q *question) (*resolved, error) {
+	opts, err := resolveOptions(q.asked, q.index, q.choice)
 	if err != nil {
 		return nil, err
 	}
-	opts.Locked = p.preferences(targets)
-	opts.Complete = choice.WholeLock
+	opts.Locked = q.pins.preferences(q.targets)
+	opts.Complete = q.choice.WholeLock
 	opts.Log = h.Log
-	if len(opts.Sources) > 0 && !slices.Contains(opts.Sources, resolve.ImageFiles) {
-		dev, base = nil, nil // what stands in the images has no say then
-	}
 	h.Teller.Step("", "resolving")
 	req := resolve.Request{
-		Targets: targets, Requirements: a.requirements, Constraints: a.constraints, Overrides: a.overrides, Options: opts,
+		Targets: q.targets, Requirements: q.asked.requirements, Constraints: q.asked.constraints, Overrides: q.asked.overrides, Options: opts,
 	}
-	client, r, err := h.solve(ctx, a, index, req, dev, base)
+	r, err := h.solve(ctx, q, req)
 	if err != nil {
-		return nil, a.placed(err)
+		return nil, q.asked.placed(err)
 	}
+	h.warnResolved(q, r.Resolution)
+	if err := r.prepareBuilds(ctx, q.pins); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// warnResolved tells what is odd about the picks.
+func (h *Host) warnResolved(q *question, r *resolve.Resolution) {
 	for _, s := range r.Splits {
-		if !choice.WholeLock { // the table of a lock has a line about it
+		if !q.choice.WholeLock { // the table of a lock has a line about it
 			h.Teller.Warn(string(s.Name) + " has different versions on the platforms: " + s.Reason)
 		}
 	}
 	for _, w := range r.Warnings {
 		h.Teller.Warn(w)
 	}
-	for _, n := range p.strangers(r.Picks) {
-		h.Teller.Warn(fmt.Sprintf("--upgrade-package %s: %s has no such package", n, p.file))
+	for _, n := range q.pins.strangers(r.Picks) {
+		h.Teller.Warn(fmt.Sprintf("--upgrade-package %s: %s has no such package", n, q.pins.file))
 	}
 	for _, p := range r.Picks {
 		if p.Guess != "" {
@@ -81,22 +102,37 @@ func (h *Host) resolveTargets(ctx context.Context, a *asked, index IndexOptions,
 			h.Teller.Warn(fmt.Sprintf("%s %s: its --hash says nothing about the files of the development image, which are taken", p.Name, p.Version))
 		}
 	}
-	return &resolved{Resolution: r, client: client, asked: a, choice: choice}, nil
 }
 
 // solve asks the resolver, once more if the cache turned out to be damaged.
-func (h *Host) solve(ctx context.Context, a *asked, index IndexOptions, req resolve.Request, dev, base []*inspect.Environment,
-) (client *pypi.Client, r *resolve.Resolution, err error) {
+func (h *Host) solve(ctx context.Context, q *question, req resolve.Request) (*resolved, error) {
+	dev, base := q.dev, q.base
+	if o := req.Options; len(o.Sources) > 0 && !slices.Contains(o.Sources, resolve.ImageFiles) {
+		dev, base = nil, nil // what stands in the images has no say then
+	}
 	for again := true; ; again = false {
-		if client, err = h.client(index, a.options); err != nil {
-			return nil, nil, err
+		client, err := h.client(q.index, q.asked.options)
+		if err != nil {
+			return nil, err
 		}
-		r, err = resolve.Solve(ctx, newSource(client, dev, base), req)
+		b, err := h.newBuilding(ctx, q, client)
+		if err != nil {
+			return nil, err
+		}
+		src := newSource(client, environments(dev), environments(base))
+		src.building = b
+		r, err := resolve.Solve(ctx, src, req)
 		client.Flush()
-		if !client.Spoiled() || !again {
-			return client, r, err
+		if client.Spoiled() && again {
+			b.Close()
+			h.Teller.Warn("the cache was damaged; resolving once more without what was")
+			continue
 		}
-		h.Teller.Warn("the cache was damaged; resolving once more without what was")
+		if err != nil {
+			b.Close()
+			return nil, err
+		}
+		return &resolved{Resolution: r, client: client, asked: q.asked, choice: q.choice, builds: &builds{building: b}}, nil
 	}
 }
 

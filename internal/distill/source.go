@@ -18,6 +18,7 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/python"
 	"github.com/r-seed-1713b764/distill/internal/resolve"
 	"github.com/r-seed-1713b764/distill/internal/transport"
+	"github.com/r-seed-1713b764/distill/internal/wheelhouse"
 )
 
 // source joins what the index lists with what stands in the images, for the
@@ -28,6 +29,11 @@ type source struct {
 	standing  map[python.Name][]standing       // all of them, also those of the base alone
 
 	metadata python.MetadataParser
+
+	// building, if it is set, is asked for what only a build can tell; platforms are those
+	// of it that the resolution is about, nil for all.
+	building  *building
+	platforms []int
 
 	mu    sync.Mutex
 	specs map[string]python.Specifiers // of requires-python, by text
@@ -382,7 +388,7 @@ func fragmentHashes(fragment string) map[string]string {
 // Requires implements [resolve.Source].
 func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.Artifact) (*resolve.Needs, error) {
 	if ref, ok := a.Ref.(installedRef); ok {
-		n := needs(ref.dist.Metadata)
+		n := needsOf(ref.dist.Metadata)
 		n.Requires = append(slices.Clip(n.Requires), ref.conda...)
 		return n, nil
 	}
@@ -395,6 +401,9 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 		if reference != "" {
 			return nil, &unreachable{c.Name, reference, err}
 		}
+	}
+	if errors.Is(err, pypi.ErrDynamic) && s.building != nil && s.building.CanBuild() {
+		return s.built(ctx, c, f)
 	}
 	switch {
 	case errors.Is(err, pypi.ErrDynamic), errors.Is(err, pypi.ErrDamaged), errors.Is(err, transport.ErrNotFound):
@@ -409,13 +418,37 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 	if text.Origin == "METADATA" && (m.Name != c.Name || m.Version.Compare(c.Version) != 0) {
 		return nil, &resolve.Unusable{Reason: fmt.Sprintf("%s says in its METADATA that it is %s %s", f.Name, m.Name, m.Version)}
 	}
-	n := needs(m)
+	n := needsOf(m)
 	if !text.Guaranteed {
 		return nil, &resolve.Unusable{Reason: "a build may change what its " + text.Origin + " asks for", Needs: n}
 	}
 	return n, nil
 }
 
-func needs(m *python.Metadata) *resolve.Needs {
+// built asks a build what a version needs. A build that fails makes the version unusable;
+// a machine that can't build at all is no reason to take another one.
+func (s *source) built(ctx context.Context, c *resolve.Candidate, f pypi.File) (*resolve.Needs, error) {
+	if resolve.Ahead(ctx) {
+		return nil, resolve.ErrLater
+	}
+	text, err := s.building.metadata(ctx, c, f, s.platforms)
+	var failed *wheelhouse.BuildError
+	switch {
+	case errors.As(err, &failed) && failed.Tried:
+		return nil, &resolve.Unusable{Reason: "only a build can tell what it needs, and that fails: " + failed.Cause.Error()}
+	case err != nil:
+		return nil, err
+	}
+	m, err := s.metadata.Parse(text)
+	if err != nil {
+		return nil, &resolve.Unusable{Reason: fmt.Sprintf("METADATA of its build: %v", err)}
+	}
+	if m.Name != c.Name || m.Version.Compare(c.Version) != 0 {
+		return nil, &resolve.Unusable{Reason: fmt.Sprintf("%s gives %s %s when it is built", f.Name, m.Name, m.Version)}
+	}
+	return needsOf(m), nil
+}
+
+func needsOf(m *python.Metadata) *resolve.Needs {
 	return &resolve.Needs{Requires: m.RequiresDist, Extras: m.ProvidesExtra, RequiresPython: m.RequiresPython}
 }

@@ -1,0 +1,62 @@
+package wheelhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrBuild is wrapped by all errors about a wheel that can't be made.
+var ErrBuild = errors.New("source build failed")
+
+// BuildError is a wheel that can't be made.
+type BuildError struct {
+	Project  string // "h5py 3.11.0"
+	Platform string
+	Cause    error
+	// Tried is set if the build ran, and failed by itself.
+	Tried bool
+	// Lines are what compiler or back end say about it.
+	Lines []string
+	// Advice is what could be done, best first.
+	Advice []string
+}
+
+// Error says which wheel, for what, and why not, with the compiler's own lines.
+func (e *BuildError) Error() string {
+	text := fmt.Sprintf("%s for %s: %v", e.Project, e.Platform, e.Cause)
+	for _, l := range e.Lines {
+		text += "\n  " + l
+	}
+	return text
+}
+
+// Unwrap returns ErrBuild and the cause.
+func (e *BuildError) Unwrap() []error { return []error{ErrBuild, e.Cause} }
+
+// Hints says what to do now: what the cause knows first.
+func (e *BuildError) Hints() []string {
+	var out []string
+	var h interface{ Hints() []string }
+	if errors.As(e.Cause, &h) {
+		out = append(out, h.Hints()...)
+	}
+	for _, a := range e.Advice {
+		if a = strings.TrimSpace(a); a != "" && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// failure is a BuildError, but for what is no matter of the build: an interrupt, an
+// index that does not answer, and what is a BuildError already.
+func (h *House) failure(o *Order, target int, cause error) error {
+	var done *BuildError
+	if errors.Is(cause, context.Canceled) || errors.As(cause, &done) {
+		return cause
+	}
+	return &BuildError{Project: o.title(), Platform: h.o.Platforms[target].Name, Cause: cause}
+}

@@ -1,0 +1,129 @@
+package wheelhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/build"
+	"github.com/r-seed-1713b764/distill/internal/pypi"
+	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/resolve"
+)
+
+// Order asks for the wheels of one version for some platforms.
+type Order struct {
+	Name    python.Name
+	Version python.Version
+	File    pypi.File // the source archive
+	Targets []int     // platforms of the house
+	// Prefer are versions of build requirements to be taken if they fit: those of a lock,
+	// those that the application runs with. Their targets are positions in Targets.
+	Prefer []resolve.Preference
+	// Asked is what the back end asks for beside pyproject.toml, if a lock knows it.
+	Asked []string
+	Known bool // Asked is known
+}
+
+func (o *Order) title() string { return string(o.Name) + " " + o.Version.String() }
+
+// Ready is an order of which it is known what its builds require.
+type Ready struct {
+	Order
+	Digest string // of the source archive
+	Asked  []string
+	Tools  *resolve.Resolution // its targets are those of the order
+	// Builds are the build requirements that have to be built themselves.
+	Builds []*BuiltTool
+
+	outline *build.Outline
+}
+
+// BuiltTool is a build requirement without a wheel for some platforms.
+type BuiltTool struct {
+	Pick *resolve.Pick // of Ready.Tools
+	*Ready
+}
+
+// maxNesting is how many build requirements may have to be built for each other.
+const maxNesting = 8
+
+// aboveKey leads to the builds that wait for the one that is being prepared.
+type aboveKey struct{}
+
+// Prepare finds out what the builds of an order require. It builds nothing but build
+// requirements that have no wheel, and asks the back end what else it wants; both only
+// if no cache knows the answer.
+func (h *House) Prepare(ctx context.Context, o Order) (*Ready, error) {
+	above, _ := ctx.Value(aboveKey{}).([]string)
+	if slices.Contains(above, o.title()) || len(above) == maxNesting {
+		return nil, h.failure(&o, o.Targets[0], fmt.Errorf("builds require each other: %s", strings.Join(append(above, o.title()), " > ")))
+	}
+	ctx = context.WithValue(ctx, aboveKey{}, append(slices.Clip(above), o.title()))
+	archive, err := h.open(ctx, o.File)
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close()
+	r := &Ready{Order: o, Digest: archive.digest, Asked: o.Asked}
+	system, err := build.ReadSystem(archive.source)
+	if err != nil {
+		return nil, h.failure(&o, o.Targets[0], err)
+	}
+	if r.outline, err = build.ReadOutline(archive.source); err != nil {
+		return nil, h.failure(&o, o.Targets[0], err)
+	}
+	if err := h.equip(ctx, r, system); err != nil {
+		return nil, err
+	}
+	if o.Known || !h.CanBuild() {
+		return r, nil
+	}
+	if r.Asked, err = h.ask(ctx, r, archive); err != nil {
+		return nil, err
+	}
+	if len(r.Asked) == 0 {
+		return r, nil
+	}
+	return r, h.equip(ctx, r, system)
+}
+
+// equip resolves what the builds require.
+func (h *House) equip(ctx context.Context, r *Ready, system *build.System) error {
+	list := slices.Clone(system.Requires)
+	for _, text := range r.Asked {
+		q, err := python.ParseRequirement(text)
+		if err != nil {
+			return h.failure(&r.Order, r.Targets[0], fmt.Errorf("the back end asks for %q: %w", text, err))
+		}
+		list = append(list, q)
+	}
+	var err error
+	if r.Tools, err = h.tools(ctx, Question{Requirements: list, Targets: r.Targets, Prefer: r.Prefer}, r.File.Uploaded); err != nil {
+		return h.failure(&r.Order, r.Targets[0], fmt.Errorf("what its build requires can't be had: %w", err))
+	}
+	r.Builds = nil
+	for _, p := range r.Tools.Picks {
+		var on []int
+		var file pypi.File
+		for _, placed := range p.On {
+			if placed.Artifact.Kind == resolve.Sdist {
+				on = append(on, r.Targets[placed.Target])
+				file = placed.Artifact.Ref.(pypi.File)
+			}
+		}
+		if len(on) == 0 {
+			continue
+		}
+		one, err := h.Prepare(ctx, Order{Name: p.Name, Version: p.Version, File: file, Targets: on})
+		if err != nil {
+			return err
+		}
+		r.Builds = append(r.Builds, &BuiltTool{Pick: p, Ready: one})
+	}
+	return nil
+}
+
+// position is where a platform stands among the targets of the order.
+func (o *Order) position(target int) int { return slices.Index(o.Targets, target) }

@@ -1,0 +1,90 @@
+package wheelhouse
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/r-seed-1713b764/distill/internal/wheelcache"
+)
+
+// bucket is where the local cache keeps entries.
+const bucket = "built"
+
+// entry is what is known under a key: a wheel, or what the back end asks for beside
+// pyproject.toml before it can make one.
+type entry struct {
+	Record json.RawMessage `json:"record"`
+	Asked  []string        `json:"asked,omitempty"`
+	File   string          `json:"file,omitempty"`
+	Digest string          `json:"digest,omitempty"`
+	Size   int64           `json:"size,omitempty"`
+}
+
+func (e *entry) isWheel() bool { return e.Digest != "" }
+
+// recall asks the local cache, and then the shared one.
+func (h *House) recall(ctx context.Context, key string, text []byte) (*entry, error) {
+	if e := h.recallLocal(key, text); e != nil {
+		return e, nil
+	}
+	if h.o.Remote == nil {
+		return nil, nil
+	}
+	got, err := h.o.Remote.Fetch(ctx, key, text, h.o.Cache)
+	switch {
+	case errors.Is(err, wheelcache.ErrAbsent):
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		h.warnOnce("the wheel cache is left out: " + err.Error())
+		return nil, nil
+	}
+	e := &entry{Record: text, Asked: got.Asked, File: got.FileName, Digest: got.Digest, Size: got.Size}
+	return e, h.putLocal(key, e)
+}
+
+func (h *House) recallLocal(key string, text []byte) *entry {
+	data, ok := h.o.Cache.Get(bucket, key)
+	if !ok {
+		return nil
+	}
+	var e entry
+	if json.Unmarshal(data, &e) != nil || string(e.Record) != string(text) {
+		return nil
+	}
+	if _, there := h.o.Cache.StatBlob(e.Digest); e.isWheel() && !there {
+		return nil
+	}
+	return &e
+}
+
+func (h *House) putLocal(key string, e *entry) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return h.o.Cache.Put(bucket, key, data)
+}
+
+// remember stores an entry in both caches. That others can't have it is no reason to
+// fail.
+func (h *House) remember(ctx context.Context, key string, e *entry, emulated bool) error {
+	if err := h.putLocal(key, e); err != nil {
+		return err
+	}
+	if h.o.Remote == nil {
+		return nil
+	}
+	err := h.o.Remote.Store(ctx, key, wheelcache.Entry{
+		Record: e.Record, Asked: e.Asked, FileName: e.File, Digest: e.Digest, Size: e.Size, Emulated: emulated,
+	}, h.o.Cache)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		h.warnOnce("built wheels are not shared: " + err.Error())
+	}
+	return nil
+}
