@@ -49,10 +49,18 @@ func Check(l List, img Image) Report {
 				continue
 			}
 		}
-		r.Items = append(r.Items, s.item(n))
+		item := s.item(n)
+		if n.kind == libcHeader && (item.Found != "" || !hasCompiler(r.Items)) {
+			continue // worth telling only where a compiler may have come without them
+		}
+		r.Items = append(r.Items, item)
 	}
 	s.needPkgConfig(&r, l.pkgConfig)
 	return r
+}
+
+func hasCompiler(items []Item) bool {
+	return slices.ContainsFunc(items, func(i Item) bool { return i.Need.kind == compiler && i.Found != "" })
 }
 
 // needPkgConfig adds the program pkg-config to what may be missing if something was found
@@ -74,6 +82,7 @@ type search struct {
 	env                        map[string]string
 	include, lib, pc, programs []string // without slashes around
 	python                     []string // folders of Python.h
+	sysroots                   []string // folders of headers that only conda's compilers look into
 
 	managers []string // whose packages help, best first
 
@@ -112,6 +121,10 @@ func newSearch(img *Image) *search {
 		s.lib = append(s.lib, "lib/"+t)
 	}
 	s.lib = append(s.lib, "lib64", "lib")
+	s.addGCC(triples)
+	if prefix != "" {
+		s.sysroots = []string{prefix + "/" + img.Arch + "-conda-linux-gnu/sysroot/usr/include"}
+	}
 	s.addPython(img, prefix, triples)
 	s.managers = s.managersOf(img, prefix)
 	return s
@@ -127,6 +140,16 @@ func (s *search) addRoot(root string, triples []string) {
 	s.include = append(s.include, root+"/include")
 	s.lib = append(s.lib, root+"/lib64", root+"/lib")
 	s.pc = append(s.pc, root+"/lib64/pkgconfig", root+"/lib/pkgconfig", root+"/share/pkgconfig")
+}
+
+// addGCC adds where gcc has headers and libraries of its own (omp.h).
+func (s *search) addGCC(triples []string) {
+	for _, t := range triples {
+		for f := range s.set.Children("usr/lib/gcc/" + t) {
+			s.include = append(s.include, f.Path+"/include")
+			s.lib = append(s.lib, f.Path)
+		}
+	}
 }
 
 // addPython adds where the interpreter's headers are: below its prefix, in the folder
@@ -221,12 +244,15 @@ func (s *search) managersOf(img *Image, prefix string) []string {
 func (s *search) find(n Need) Item {
 	item := Item{Need: n}
 	switch n.kind {
-	case absent:
+	case absent, unknown:
 		return item
 	case compiler:
 		return s.compiler(n)
 	case pythonHeader:
 		item.Found = s.at(s.python, n.Header)
+		return item
+	case libcHeader:
+		item.Found = s.at(append(slices.Clone(s.include), s.sysroots...), n.Header)
 		return item
 	}
 	if at, v := s.elsewhere(n); at != "" {

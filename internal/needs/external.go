@@ -77,8 +77,9 @@ func (b *Book) addExternal(l *List, x External) {
 			lang = other
 		}
 		// A marker would have to be evaluated for two needs; compilers have none in practice.
-		b.addCompiler(l, lang, !x.Optional && x.Marker == nil, from)
-		return
+		if b.addCompiler(l, lang, !x.Optional && x.Marker == nil, from) {
+			return
+		}
 	}
 	var n Need
 	var known bool
@@ -91,7 +92,7 @@ func (b *Book) addExternal(l *List, x External) {
 		n, known = b.find(x.Name[strings.LastIndexByte(x.Name, '/')+1:], "name", "pc", "program")
 	}
 	if !known {
-		n = Need{Name: strings.TrimSpace(strings.SplitN(x.Text, ";", 2)[0])}
+		n = Need{Name: strings.TrimSpace(strings.SplitN(x.Text, ";", 2)[0]), kind: unknown}
 	}
 	n.Sure, n.From, n.marker = known && !x.Optional, from, x.Marker
 	l.add(n)

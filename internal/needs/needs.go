@@ -45,7 +45,9 @@ const (
 	ordinary     kind = iota
 	compiler          // Programs are tried after the one that Python was made with
 	pythonHeader      // Header is that of the interpreter
+	libcHeader        // Header is the C library's, which some compilers bring
 	absent            // no image has it
+	unknown           // only its name is known, so it can't be looked for
 )
 
 // Packages carry something, for each kind of package manager; empty where nobody knows.
@@ -81,6 +83,7 @@ type Book struct {
 	entries   map[python.Name]*entry
 	compilers map[string]Need // by language
 	headers   Need            // Python.h
+	libc      Need            // stdio.h
 	names     map[string]Need // by what sources call it, see key
 	// interfaces are those of PEP 725 ("BLAS"), in order of name.
 	interfaces []Need
@@ -145,7 +148,7 @@ func rank(n Need) int {
 	switch n.kind {
 	case compiler:
 		return r
-	case pythonHeader:
+	case pythonHeader, libcHeader:
 		return r + 1
 	}
 	return r + 2
@@ -171,15 +174,15 @@ func same(a, b Need) bool {
 		slices.ContainsFunc(a.PkgConfig, func(s string) bool { return slices.Contains(b.PkgConfig, s) })
 }
 
-// addCompiler adds the compiler of a language, and Python.h where that is compiled
+// addCompiler adds the compiler of a language, and the headers that C is compiled
 // against. Cython is none: what translates it is a Python package, what it becomes is C.
-func (b *Book) addCompiler(l *List, lang string, sure bool, from string) {
+func (b *Book) addCompiler(l *List, lang string, sure bool, from string) (known bool) {
 	if lang == "cython" {
 		lang = "c"
 	}
 	n, ok := b.compilers[lang]
 	if !ok {
-		return
+		return false
 	}
 	n.Sure, n.From = sure, from
 	l.add(n)
@@ -187,7 +190,13 @@ func (b *Book) addCompiler(l *List, lang string, sure bool, from string) {
 		n = b.headers
 		n.Sure, n.From = sure, from
 		l.add(n)
+		// Debian's gcc is installed without them where recommendations are not; zig
+		// brings its own, so their absence proves nothing.
+		n = b.libc
+		n.Sure, n.From = false, from
+		l.add(n)
 	}
+	return true
 }
 
 // addGuesses adds what build files name. It is never sure: they name what they can do

@@ -106,6 +106,7 @@ func Read(file string, text []byte) (*Book, error) {
 	if err := b.addVocabulary("names.toml", namesText); err != nil {
 		return nil, err
 	}
+	b.borrow()
 	b.nameNeeds()
 	return b, nil
 }

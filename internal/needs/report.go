@@ -112,6 +112,8 @@ func (i Item) Text(manager string) string {
 	switch {
 	case i.Need.kind == absent:
 		b.WriteString(", and a build has no network")
+	case i.Need.kind == unknown:
+		b.WriteString(", which distill can't look for")
 	case i.Env != "":
 		b.WriteString(": found by " + i.Env + "=" + i.Found)
 	case i.Found != "":
@@ -162,10 +164,10 @@ func (p Packages) For(manager string) []string {
 	return nil
 }
 
-// String lists the packages of all package managers: "apk: hdf5-dev, apt: libhdf5-dev".
+// String lists the packages of operating systems: "apk: hdf5-dev, apt: libhdf5-dev".
 func (p Packages) String() string {
 	var out []string
-	for _, m := range []string{"apk", "apt", "rpm", "conda"} {
+	for _, m := range []string{"apk", "apt", "rpm"} {
 		if list := p.For(m); len(list) > 0 {
 			out = append(out, m+": "+strings.Join(list, " "))
 		}
