@@ -22,7 +22,8 @@ type Meta struct {
 	// resolution and for the Tools of each of Builds.
 	SHA256 map[*resolve.Artifact]string
 	// Builds say how picks are built, in any order. A pick that nobody knows how to
-	// build has none.
+	// build has none. A build requirement that is built in several ways on a platform,
+	// for several packages, is locked in one of them.
 	Builds []BuildOf
 }
 

@@ -32,61 +32,52 @@ func keyOf(name python.Name, v *python.Version) toolKey {
 	return toolKey{name, v.String()}
 }
 
+// way is how one thing is built on one target.
+type way struct {
+	*BuildOf
+	at int // position among its targets
+}
+
 // workshop collects the build requirements of all builds.
 type workshop struct {
 	c     *converter
 	tools map[toolKey]*tool
 	// main and nested hold how picks of the main resolution and build requirements
 	// are built, by target.
-	main   map[*resolve.Pick]map[int]*Build
-	nested map[toolKey]map[int]*Build
+	main   map[*resolve.Pick]map[int]way
+	nested map[toolKey]map[int]way
 }
 
-// newWorkshop takes all builds up. It fails if they contradict each other, since an
-// entry stands for all of them.
+// newWorkshop takes all builds up. It fails if they contradict each other.
 func newWorkshop(c *converter, builds []BuildOf) (*workshop, error) {
 	w := &workshop{
 		c: c, tools: make(map[toolKey]*tool),
-		main: make(map[*resolve.Pick]map[int]*Build), nested: make(map[toolKey]map[int]*Build),
+		main: make(map[*resolve.Pick]map[int]way), nested: make(map[toolKey]map[int]way),
+	}
+	for _, p := range c.r.Picks {
+		w.main[p] = make(map[int]way)
 	}
 	for i := range builds {
-		if err := w.checkTargets(&builds[i]); err != nil {
-			return nil, fmt.Errorf("build of %s %s: %w", builds[i].Pick.Name, builds[i].Pick.Version, err)
+		if b := &builds[i]; b.Tools != nil {
+			for _, p := range b.Tools.Picks {
+				w.nested[keyOf(p.Name, &p.Version)] = make(map[int]way)
+			}
 		}
-		if err := w.takeTools(&builds[i]); err != nil {
-			return nil, fmt.Errorf("build of %s %s: %w", builds[i].Pick.Name, builds[i].Pick.Version, err)
-		}
-	}
-	main := make(map[*resolve.Pick]bool)
-	for _, p := range c.r.Picks {
-		main[p] = true
 	}
 	for i := range builds {
 		b := &builds[i]
-		var on map[int]*Build
-		key := keyOf(b.Pick.Name, &b.Pick.Version)
-		switch {
-		case main[b.Pick]:
-			on = w.main[b.Pick]
-			if on == nil {
-				on = make(map[int]*Build)
-				w.main[b.Pick] = on
-			}
-		case w.tools[key] != nil:
-			on = w.nested[key]
-			if on == nil {
-				on = make(map[int]*Build)
-				w.nested[key] = on
-			}
-		default:
-			return nil, fmt.Errorf("build of %s %s: it is neither locked nor a build requirement", b.Pick.Name, b.Pick.Version)
+		err := cmp.Or(w.checkTargets(b), w.checkAsked(b))
+		if err == nil {
+			err = w.choose(b)
 		}
-		if err := w.takeBuild(b, on); err != nil {
-			return nil, fmt.Errorf("build of %s %s: %w", b.Pick.Name, b.Pick.Version, err)
+		if err != nil {
+			return nil, fmt.Errorf("build of %s: %w", pickTitle(b.Pick), err)
 		}
 	}
-	return w, nil
+	return w, w.collect()
 }
+
+func pickTitle(p *resolve.Pick) string { return string(p.Name) + " " + p.Version.String() }
 
 // checkTargets sees to it that the targets of a build and of its tools are the same.
 func (w *workshop) checkTargets(b *BuildOf) error {
@@ -107,62 +98,144 @@ func (w *workshop) checkTargets(b *BuildOf) error {
 	return nil
 }
 
-// takeTools adds the build requirements of a build to the entries.
-func (w *workshop) takeTools(b *BuildOf) error {
-	if b.Tools == nil {
+// checkAsked sees to it that a back end asks for requirements.
+func (w *workshop) checkAsked(b *BuildOf) error {
+	for _, text := range b.Asked {
+		if _, err := readAsked(text); err != nil {
+			return fmt.Errorf("its back end asks for %q: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// choose notes how something is built on each target. Build requirements that are
+// built for several packages may have been resolved for different sets of platforms,
+// and so differ. The lock holds one way for all of them, which the next run then
+// takes: that for most platforms.
+func (w *workshop) choose(b *BuildOf) error {
+	on, shipped := w.main[b.Pick]
+	if !shipped {
+		if on = w.nested[keyOf(b.Pick.Name, &b.Pick.Version)]; on == nil {
+			return fmt.Errorf("it is neither locked nor a build requirement")
+		}
+	}
+	for k, target := range b.Targets {
+		one := way{b, k}
+		was, ok := on[target]
+		switch {
+		case !ok:
+			on[target] = one
+		case shipped && was.text() != one.text():
+			return fmt.Errorf("there are two ways on %s", w.c.r.Targets[target].Name)
+		case !shipped && cmp.Or(cmp.Compare(len(was.Targets), len(b.Targets)), cmp.Compare(one.text(), was.text())) < 0:
+			on[target] = one
+		}
+	}
+	return nil
+}
+
+// text is the same for builds that are done in the same way.
+func (v way) text() string {
+	b := v.build()
+	lines := slices.Clone(b.Asked)
+	for _, d := range b.Requires {
+		lines = append(lines, string(d.Name)+" "+d.Version.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// build is what the lock says of it.
+func (v way) build() *Build {
+	b := &Build{Asked: make([]string, 0, len(v.Asked))}
+	for _, text := range v.Asked {
+		if r, err := readAsked(text); err == nil {
+			text = r.String()
+		}
+		b.Asked = append(b.Asked, python.ShowText(text))
+	}
+	slices.Sort(b.Asked)
+	b.Asked = slices.Compact(b.Asked)
+	for _, p := range v.picks() {
+		b.Requires = append(b.Requires, Dependency{Name: p.Name, Version: &p.Version})
+	}
+	return b
+}
+
+func (v way) picks() []*resolve.Pick {
+	if v.Tools == nil {
 		return nil
 	}
-	for _, pick := range b.Tools.Picks {
-		key := keyOf(pick.Name, &pick.Version)
-		known := w.tools[key]
-		if known == nil {
-			known = &tool{
-				url:   pick.URL,
-				entry: &Package{Name: pick.Name, Version: &pick.Version, Distill: Origin{On: make(map[string]string)}},
-			}
-			if pick.URL == "" {
-				known.entry.Index = python.ShowURL(pick.Index)
-			}
-			w.tools[key] = known
+	return v.Tools.On(v.at)
+}
+
+// collect makes the entries of all that the packages are built with, directly or for
+// a build requirement.
+func (w *workshop) collect() error {
+	var queue []way
+	for _, p := range w.c.r.Picks {
+		for _, target := range slices.Sorted(maps.Keys(w.main[p])) {
+			queue = append(queue, w.main[p][target])
 		}
-		if err := w.add(known, pick, b); err != nil {
-			return fmt.Errorf("%s %s: %w", pick.Name, pick.Version, err)
+	}
+	seen := make(map[way]bool)
+	for len(queue) > 0 {
+		v := queue[0]
+		queue = queue[1:]
+		if seen[v] {
+			continue
+		}
+		seen[v] = true
+		for _, pick := range v.picks() {
+			if err := w.add(pick, v); err != nil {
+				return fmt.Errorf("build of %s: %s: %w", pickTitle(v.Pick), pickTitle(pick), err)
+			}
+			if next, ok := w.nested[keyOf(pick.Name, &pick.Version)][v.Targets[v.at]]; ok {
+				queue = append(queue, next)
+			}
 		}
 	}
 	return nil
 }
 
 // add joins one more use of a build requirement with its entry.
-func (w *workshop) add(t *tool, pick *resolve.Pick, b *BuildOf) error {
+func (w *workshop) add(pick *resolve.Pick, v way) error {
+	key := keyOf(pick.Name, &pick.Version)
+	t := w.tools[key]
+	if t == nil {
+		t = &tool{
+			url:   pick.URL,
+			entry: &Package{Name: pick.Name, Version: &pick.Version, Distill: Origin{On: make(map[string]string), Note: pick.Note()}},
+		}
+		if pick.URL == "" {
+			t.entry.Index = python.ShowURL(pick.Index)
+		}
+		if len(pick.Files) > 0 {
+			t.entry.RequiresPython = pick.Files[0].RequiresPython
+		}
+		w.tools[key] = t
+	}
 	if t.url != pick.URL {
 		return fmt.Errorf("one build has it from %s, another from %s", sourceOf(t.url), sourceOf(pick.URL))
 	}
-	p := t.entry
-	files := slices.Clone(pick.Files)
-	for _, on := range pick.On {
-		target := b.Targets[on.Target]
-		platform := w.c.r.Targets[target].Name
-		if on.Artifact.Kind == resolve.ImageFiles {
-			return fmt.Errorf("on %s it has no file that others could build with", platform)
-		}
-		if was := p.Distill.On[platform]; was != "" && was != on.Artifact.File {
-			return fmt.Errorf("on %s one build takes %s, another %s", platform, was, on.Artifact.File)
-		}
-		p.Distill.On[platform] = on.Artifact.File
-		p.Distill.Extras = append(p.Distill.Extras, on.Extras...)
-		t.targets = append(t.targets, target)
-		files = append(files, on.Artifact)
+	p, target := t.entry, v.Targets[v.at]
+	platform := w.c.r.Targets[target].Name
+	placed, _ := pick.Placed(v.at)
+	switch was, file := p.Distill.On[platform], placed.Artifact.File; {
+	case placed.Artifact.Kind == resolve.ImageFiles:
+		return fmt.Errorf("on %s it has no file that others could build with", platform)
+	case was != "" && was != file:
+		return fmt.Errorf("on %s one build takes %s, another %s", platform, was, file)
+	default:
+		p.Distill.On[platform] = file
 	}
+	t.targets = append(t.targets, target)
+	p.Distill.Extras = append(p.Distill.Extras, placed.Extras...)
 	for i := range pick.Wanted {
-		p.Distill.WantedBy = append(p.Distill.WantedBy, toolWanter(&pick.Wanted[i], b.Pick))
+		if want := &pick.Wanted[i]; len(want.Targets) == 0 || slices.Contains(want.Targets, v.at) {
+			p.Distill.WantedBy = append(p.Distill.WantedBy, toolWanter(want, v.Pick))
+		}
 	}
-	if p.Distill.Note == "" {
-		p.Distill.Note = pick.Note()
-	}
-	if len(pick.Files) > 0 && p.RequiresPython.IsEmpty() {
-		p.RequiresPython = pick.Files[0].RequiresPython
-	}
-	for _, a := range files {
+	for _, a := range append(slices.Clone(pick.Files), placed.Artifact) {
 		if err := w.addFile(t, a); err != nil {
 			return err
 		}
@@ -231,33 +304,6 @@ func toolWanter(w *resolve.Want, built *resolve.Pick) string {
 	return who + ": " + python.ShowText(w.Requirement.String())
 }
 
-// takeBuild notes how something is built on each target.
-func (w *workshop) takeBuild(b *BuildOf, on map[int]*Build) error {
-	asked := make([]string, 0, len(b.Asked))
-	for _, text := range b.Asked {
-		r, err := readAsked(text)
-		if err != nil {
-			return fmt.Errorf("its back end asks for %q: %w", text, err)
-		}
-		asked = append(asked, python.ShowText(r.String()))
-	}
-	slices.Sort(asked)
-	asked = slices.Compact(asked)
-	for k, target := range b.Targets {
-		one := &Build{Asked: asked}
-		if b.Tools != nil {
-			for _, pick := range b.Tools.On(k) {
-				one.Requires = append(one.Requires, Dependency{Name: pick.Name, Version: &pick.Version})
-			}
-		}
-		if was := on[target]; was != nil && !sameBuild(was, one) {
-			return fmt.Errorf("there are two ways on %s", w.c.r.Targets[target].Name)
-		}
-		on[target] = one
-	}
-	return nil
-}
-
 func sameBuild(a, b *Build) bool {
 	return slices.Equal(a.Asked, b.Asked) && slices.EqualFunc(a.Requires, b.Requires, func(x, y Dependency) bool {
 		return x.Name == y.Name && compareVersions(x.Version, y.Version) == 0
@@ -265,16 +311,16 @@ func sameBuild(a, b *Build) bool {
 }
 
 // builds joins the platforms that build in the same way, in the order of targets.
-func (w *workshop) builds(on map[int]*Build) []Build {
+func (w *workshop) builds(on map[int]way) []Build {
 	var out []Build
 	for _, target := range slices.Sorted(maps.Keys(on)) {
-		platform := w.c.r.Targets[target].Name
-		i := slices.IndexFunc(out, func(b Build) bool { return sameBuild(&b, on[target]) })
+		one := on[target].build()
+		i := slices.IndexFunc(out, func(b Build) bool { return sameBuild(&b, one) })
 		if i < 0 {
 			i = len(out)
-			out = append(out, Build{Asked: on[target].Asked, Requires: on[target].Requires})
+			out = append(out, *one)
 		}
-		out[i].Platforms = append(out[i].Platforms, platform)
+		out[i].Platforms = append(out[i].Platforms, w.c.r.Targets[target].Name)
 	}
 	return out
 }
@@ -294,7 +340,9 @@ func (w *workshop) entries() []*Package {
 		p.Distill.Extras = slices.Compact(p.Distill.Extras)
 		slices.Sort(p.Distill.WantedBy)
 		p.Distill.WantedBy = slices.Compact(p.Distill.WantedBy)
-		p.Distill.Builds = w.builds(w.nested[key])
+		on := w.nested[key]
+		maps.DeleteFunc(on, func(target int, _ way) bool { return !slices.Contains(t.targets, target) })
+		p.Distill.Builds = w.builds(on)
 		byName[key.name] = append(byName[key.name], t)
 		out = append(out, p)
 	}
