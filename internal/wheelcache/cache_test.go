@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -123,6 +124,30 @@ func TestTheFirstStays(t *testing.T) {
 	}
 	if err := c.Store(t.Context(), theKey, first, d); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestSomebodyElseWasFaster: theirs comes while ours is being sent.
+func TestSomebodyElseWasFaster(t *testing.T) {
+	for text, want := range map[string]error{"theirs": ErrDiffers, "the wheel": nil} {
+		s, d := newServer(t), machine(t)
+		ours, theirs := s.open(t), s.open(t)
+		var came atomic.Bool
+		s.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/uploads/") {
+				if came.CompareAndSwap(false, true) {
+					store(t, theirs, built(t, d, text), d)
+				}
+			}
+			return false
+		})
+		e := built(t, d, "the wheel")
+		if err := ours.Store(t.Context(), theKey, e, d); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+		if got := fetch(t, ours, d); got.Digest != built(t, d, text).Digest {
+			t.Errorf("%s: %s is there", text, got.Digest)
+		}
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 // of this record is replaced.
 //
 // The error is an [*Error] if the cache can't be written to, or the one of the
-// context or of store. Of two that store at the same moment one wins, and only the
-// other may learn of it: registries have no way to write if nothing is there.
+// context or of store. Of two that store at the same moment the later one wins, and
+// nobody notices: registries have no way to write if nothing is there.
 func (c *Cache) Store(ctx context.Context, key string, e Entry, store *cache.Dir) error {
 	tag, err := c.tag(key)
 	if err != nil {
@@ -39,24 +39,21 @@ func (c *Cache) Store(ctx context.Context, key string, e Entry, store *cache.Dir
 }
 
 func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag string, e *Entry, store *cache.Dir) error {
-	there, plain, err := lookUp(ctx, repo, tag, e.Record)
-	switch {
-	case err == nil && !there.same(e):
-		return fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, there.FileName, there.Digest)
-	case err == nil:
-		// Some registries lose blobs of what is there.
-		return putBlobs(ctx, repo, newDocument(there, plain), e, store)
-	case errors.Is(err, ErrAbsent):
-	case errors.Is(err, registry.ErrAuth):
-		// Some registries say so of a repository that writing would create.
-	case errors.Is(err, ErrEntry):
-		c.log(fmt.Sprintf("%s: replacing what stands in the wheel cache: %v", c.repo.Name(), err))
-	default:
+	there, plain, err := c.standing(ctx, repo, tag, e)
+	if err != nil {
 		return err
+	}
+	if there {
+		// Some registries lose blobs of what is there.
+		return putBlobs(ctx, repo, newDocument(e, plain), e, store)
 	}
 	put := func(plain bool) error {
 		d := newDocument(e, plain)
 		if err := putBlobs(ctx, repo, d, e, store); err != nil {
+			return err
+		}
+		// Sending takes long enough for somebody else to come.
+		if there, _, err := c.standing(ctx, repo, tag, e); there || err != nil {
 			return err
 		}
 		return repo.PutManifest(ctx, tag, d.manifest.MediaType, d.bytes())
@@ -71,6 +68,25 @@ func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag stri
 	}
 	c.plain.Store(true)
 	return nil
+}
+
+// standing tells whether e stands under the tag, and whether it looks like an
+// image. Another entry of the same record is an error.
+func (c *Cache) standing(ctx context.Context, repo *registry.Repository, tag string, e *Entry) (there, plain bool, err error) {
+	o, plain, err := lookUp(ctx, repo, tag, e.Record)
+	switch {
+	case err == nil && !o.same(e):
+		return false, false, fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, o.FileName, o.Digest)
+	case err == nil:
+		return true, plain, nil
+	case errors.Is(err, ErrEntry):
+		c.log(fmt.Sprintf("%s: replacing what stands in the wheel cache: %v", c.repo.Name(), err))
+		return false, false, nil
+	case errors.Is(err, ErrAbsent), errors.Is(err, registry.ErrAuth):
+		// Some registries refuse to read a repository that writing would create.
+		return false, false, nil
+	}
+	return false, false, err
 }
 
 // putBlobs sends what the registry does not have.
