@@ -39,13 +39,20 @@ func (c *Cache) Store(ctx context.Context, key string, e Entry, store *cache.Dir
 }
 
 func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag string, e *Entry, store *cache.Dir) error {
-	there, plain, err := c.standing(ctx, repo, tag, e)
-	if err != nil {
-		return err
-	}
-	if there {
+	there, plain, err := lookUp(ctx, repo, tag, e.Record)
+	switch {
+	case err == nil && there.same(e):
 		// Some registries lose blobs of what is there.
 		return putBlobs(ctx, repo, newDocument(e, plain), e, store)
+	case err == nil:
+		return compare(there, e)
+	case errors.Is(err, ErrAbsent):
+	case errors.Is(err, registry.ErrAuth):
+		// Some registries say so of a repository that writing would create.
+	case errors.Is(err, ErrEntry):
+		c.log(fmt.Sprintf("%s: replacing what stands in the wheel cache: %v", c.repo.Name(), err))
+	default:
+		return err
 	}
 	put := func(plain bool) error {
 		d := newDocument(e, plain)
@@ -53,8 +60,8 @@ func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag stri
 			return err
 		}
 		// Sending takes long enough for somebody else to come.
-		if there, _, err := c.standing(ctx, repo, tag, e); there || err != nil {
-			return err
+		if there, _, err := lookUp(ctx, repo, tag, e.Record); err == nil {
+			return compare(there, e)
 		}
 		return repo.PutManifest(ctx, tag, d.manifest.MediaType, d.bytes())
 	}
@@ -70,23 +77,12 @@ func (c *Cache) storeIn(ctx context.Context, repo *registry.Repository, tag stri
 	return nil
 }
 
-// standing tells whether e stands under the tag, and whether it looks like an
-// image. Another entry of the same record is an error.
-func (c *Cache) standing(ctx context.Context, repo *registry.Repository, tag string, e *Entry) (there, plain bool, err error) {
-	o, plain, err := lookUp(ctx, repo, tag, e.Record)
-	switch {
-	case err == nil && !o.same(e):
-		return false, false, fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, o.FileName, o.Digest)
-	case err == nil:
-		return true, plain, nil
-	case errors.Is(err, ErrEntry):
-		c.log(fmt.Sprintf("%s: replacing what stands in the wheel cache: %v", c.repo.Name(), err))
-		return false, false, nil
-	case errors.Is(err, ErrAbsent), errors.Is(err, registry.ErrAuth):
-		// Some registries refuse to read a repository that writing would create.
-		return false, false, nil
+// compare tells how what is there differs.
+func compare(there, e *Entry) error {
+	if there.same(e) {
+		return nil
 	}
-	return false, false, err
+	return fmt.Errorf("%w: %s has %s, theirs is %s with %s", ErrDiffers, e.FileName, e.Digest, there.FileName, there.Digest)
 }
 
 // putBlobs sends what the registry does not have.
