@@ -3,7 +3,6 @@ package sandbox
 import (
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -82,7 +81,8 @@ type watcher struct {
 
 // over returns the name of a limit that is passed, or "".
 func (w *watcher) over(now time.Time) string {
-	u := usageOf(processTable(), selfPID())
+	list := below(processTable(), selfPID())
+	u := usageOf(list)
 	switch l := w.job.Limits; {
 	case now.After(w.deadline):
 		return limitTime
@@ -90,38 +90,32 @@ func (w *watcher) over(now time.Time) string {
 		return limitMemory
 	case u.threads > l.Processes:
 		return limitProcesses
-	case len(w.job.Measured) > 0 && now.After(w.measure):
-		size := diskUse(w.job.Measured, l.Disk)
+	case now.After(w.measure):
+		name := w.overMeasured(list, u)
 		// A tree of many files is measured less often.
 		w.measure = now.Add(max(4*watchEvery, 10*time.Since(now)))
-		if size > l.Disk {
-			return limitDisk
-		}
+		return name
 	}
 	return ""
 }
 
-// diskUse adds up what stands in folders, until it is more than enough.
-func diskUse(dirs []string, enough int64) (size int64) {
-	for _, dir := range dirs {
-		_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-			if err != nil {
-				return nil
-			}
-			var st *syscall.Stat_t
-			if info, err := d.Info(); err == nil {
-				st, _ = info.Sys().(*syscall.Stat_t)
-			}
-			if st != nil {
-				size += st.Blocks*512 + 512 // an empty file costs too
-			}
-			if size > enough {
-				return filepath.SkipAll
-			}
-			return nil
-		})
+// overMeasured is the part of over that takes longer: what is not in /proc/PID/stat.
+func (w *watcher) overMeasured(list []process, u usage) string {
+	l := w.job.Limits
+	h := hiddenUse(list, devicesOf(w.job.Measured))
+	if size := h.disk + diskUse(w.job.Measured, l.Disk-h.disk); size > l.Disk {
+		return limitDisk
 	}
-	return size
+	if !w.job.Chroot { // else others use them, too
+		h.memory += sysvUse(readInto(make([]byte, 64<<10), "/proc/sysvipc/shm"))
+	}
+	if u.memory+h.memory > l.Memory {
+		return limitMemory
+	}
+	if u.memory+u.shared > l.Memory && u.memory+sharedUse(list) > l.Memory {
+		return limitMemory
+	}
+	return ""
 }
 
 // killAll ends every process inside but this one.
@@ -148,6 +142,7 @@ func killAll(j *job) {
 type process struct {
 	pid, parent, threads int
 	memory               int64 // bytes that it does not share
+	shared               int64 // bytes of files and shared memory
 	dead                 bool
 }
 
@@ -178,7 +173,7 @@ func processTable() []process {
 			if pid, err := strconv.Atoi(name); err == nil {
 				if p, ok := parseStat(readInto(buf, "/proc/"+name+"/stat")); ok {
 					p.pid = pid
-					p.memory = parseMemory(readInto(buf, "/proc/"+name+"/statm"))
+					p.memory, p.shared = parseMemory(readInto(buf, "/proc/"+name+"/statm"))
 					out = append(out, p)
 				}
 			}
@@ -220,15 +215,17 @@ func parseStat(text string) (p process, ok bool) {
 	return p, true
 }
 
-// parseMemory reads /proc/PID/statm: pages resident without those of files.
-func parseMemory(text string) int64 {
+// parseMemory reads /proc/PID/statm: the bytes resident without those of files and
+// shared memory, and these.
+func parseMemory(text string) (own, shared int64) {
 	fields := strings.Fields(text)
 	if len(fields) < 3 {
-		return 0
+		return 0, 0
 	}
+	page := int64(os.Getpagesize())
 	resident, _ := strconv.ParseInt(fields[1], 10, 64)
-	shared, _ := strconv.ParseInt(fields[2], 10, 64)
-	return max(resident-shared, 0) * int64(os.Getpagesize())
+	shared, _ = strconv.ParseInt(fields[2], 10, 64)
+	return max(resident-shared, 0) * page, max(shared, 0) * page
 }
 
 // below returns the living processes that descend from one.
@@ -255,14 +252,16 @@ func below(table []process, ancestor int) []process {
 	return out
 }
 
+// usage is what processes use together; what they share is counted for each of them.
 type usage struct {
-	memory  int64
-	threads int
+	memory, shared int64
+	threads        int
 }
 
-func usageOf(table []process, ancestor int) (u usage) {
-	for _, p := range below(table, ancestor) {
+func usageOf(list []process) (u usage) {
+	for _, p := range list {
 		u.memory += p.memory
+		u.shared += p.shared
 		u.threads += p.threads
 	}
 	return u

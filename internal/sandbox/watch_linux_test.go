@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"errors"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +29,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Add("42 (sh) S 41 42 43 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 9 0", "10 5 2 0 0 0 0")
 	f.Fuzz(func(t *testing.T, stat, statm string) {
 		parseStat(stat)
-		if parseMemory(statm) < 0 {
+		if own, shared := parseMemory(statm); own < 0 || shared < 0 {
 			t.Errorf("%q is less than nothing", statm)
 		}
 	})
@@ -39,22 +38,11 @@ func FuzzParseStat(f *testing.F) {
 func TestBelow(t *testing.T) {
 	// 1 is the ancestor; 9 is somebody else's; 5 and 6 are each other's parents.
 	table := []process{{pid: 1}, {pid: 2, parent: 1, threads: 1, memory: 10}, {pid: 3, parent: 2, threads: 4, memory: 5}, {pid: 4, parent: 1, dead: true}, {pid: 9, threads: 1, memory: 99}, {pid: 5, parent: 6}, {pid: 6, parent: 5}}
-	if u := usageOf(table, 1); u.threads != 5 || u.memory != 15 {
+	if u := usageOf(below(table, 1)); u.threads != 5 || u.memory != 15 {
 		t.Errorf("%+v", u)
 	}
 	if n := len(below(table, 1)); n != 2 {
 		t.Errorf("%d processes", n)
-	}
-}
-
-func TestDiskUse(t *testing.T) {
-	dir := t.TempDir()
-	os.WriteFile(dir+"/a", make([]byte, 1<<20), 0o644)
-	if n := diskUse([]string{dir, dir + "/nothing"}, 1<<30); n < 1<<20 || n > 1<<21 {
-		t.Errorf("%d bytes", n)
-	}
-	if n := diskUse([]string{dir}, 10); n <= 10 {
-		t.Errorf("%d bytes are not more than 10", n)
 	}
 }
 
