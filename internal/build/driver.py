@@ -104,6 +104,8 @@ def write(path, content, executable, stamp):
 
 def in_child(step, task):
     """Returns the answer of a step that runs in a process of its own, as each hook must."""
+    if os.path.lexists(ANSWER):
+        os.unlink(ANSWER)
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
