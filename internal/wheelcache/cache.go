@@ -74,12 +74,15 @@ func Open(_ context.Context, ref string, o Options) (*Cache, error) {
 func parse(ref string) (repo name.Repository, prefix string, err error) {
 	bad := func(why string) error { return fmt.Errorf("%q: %s: %w", ref, why, ErrReference) }
 	scheme, _, _ := strings.Cut(ref, ":")
+	_, behind, at := strings.Cut(ref, "@")
 	switch {
+	case at && !strings.HasPrefix(behind, "sha"): // it may hold a password
+		return repo, "", fmt.Errorf("a reference has no user and password in it: %w", ErrReference)
 	case scheme == "oci" || scheme == "oci-archive" || strings.HasPrefix(scheme, "docker-") || scheme == "containers-storage":
 		return repo, "", bad("wheels can be kept only in a registry")
 	case strings.Contains(ref, "://"):
 		return repo, "", bad("a registry reference has no scheme")
-	case strings.Contains(ref, "@"):
+	case at:
 		return repo, "", bad("it has a digest, which stands for one thing")
 	}
 	t, err := name.NewTag(ref)

@@ -158,10 +158,11 @@ func TestReferences(t *testing.T) {
 		"registry.example/wheels:latest": "registry.example/wheels:latest-KEY", "registry.example/w:" + long: "registry.example/w:" + long + "-KEY",
 		"oci:wheels": "", "oci-archive:w.tar": "", "docker-daemon:wheels": "", "containers-storage:wheels": "", "": "", "UPPER/CASE": "",
 		"https://registry.example/wheels": "", "registry.example/wheels@sha256:" + theKey: "", "registry.example/w:" + long + "x": "", "registry.example/w:": "",
+		"me:s3cret@registry.example/wheels": "", "https://me:s3cret@registry.example/wheels": "",
 	} {
 		c, err := Open(t.Context(), ref, Options{})
 		if want == "" {
-			if !errors.Is(err, ErrReference) {
+			if !errors.Is(err, ErrReference) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("%q: %v, want ErrReference", ref, err)
 			}
 			continue
