@@ -39,7 +39,7 @@ const (
 // words, and may be too much or too little.
 func ReadOutline(s Source) (*Outline, error) {
 	c := &outliner{
-		have: map[string]bool{}, suffixes: map[string]bool{}, crateDirs: map[string]bool{}, meson: map[string]*mesonFile{}, cmake: map[string]*cmakeFile{},
+		have: map[string]bool{}, suffixes: map[string]bool{}, wraps: map[string]string{}, meson: map[string]*mesonFile{}, cmake: map[string]*cmakeFile{},
 		left: maxBuildTexts,
 	}
 	if err := s.walk(c.see); err != nil {
@@ -61,12 +61,12 @@ type outliner struct {
 	meson     map[string]*mesonFile // by folder
 	cmake     map[string]*cmakeFile // by folder
 
-	suffixes  map[string]bool // of sources, without tests and the like
-	have      map[string]bool // base names of headers, and paths of what Cython makes
-	cython    []string
-	crateDirs map[string]bool // folders with a Cargo.toml
-	registry  bool            // a Cargo.lock names crates of a registry
-	vendored  bool            // crates lie in the archive
+	suffixes map[string]bool // of sources, without tests and the like
+	have     map[string]bool // base names of headers, and paths of what Cython makes
+	cython   []string
+	wraps    map[string]bool // what Meson may fetch
+	registry bool            // a Cargo.lock names crates of a registry
+	vendored bool            // crates lie in the archive
 }
 
 // see notes one file.
@@ -89,7 +89,7 @@ func (c *outliner) see(name string, r io.Reader) error {
 		text, err := readPyproject(r)
 		c.pyproject = text
 		return err
-	case dir == "" && strings.HasSuffix(base, ".py"):
+	case isScript(dir, base):
 		text, err := c.read(name, r, maxBuildFile)
 		c.scripts.read(text)
 		return err
@@ -101,8 +101,10 @@ func (c *outliner) see(name string, r io.Reader) error {
 		text, err := c.read(name, r, maxBuildFile)
 		c.cmake[dir] = readCMake(text)
 		return err
-	case base == "Cargo.toml":
-		c.crateDirs[dir] = true
+	case dir == "subprojects" && strings.HasSuffix(base, ".wrap"):
+		text, err := c.read(name, r, maxBuildFile)
+		c.wraps[strings.TrimSuffix(base, ".wrap")] = wrapFolder(text)
+		return err
 	case base == "Cargo.lock":
 		text, err := c.read(name, r, maxLock)
 		c.registry = c.registry || bytes.Contains(text, []byte(`source = "registry+`)) || bytes.Contains(text, []byte(`source = "git+`))
@@ -111,6 +113,12 @@ func (c *outliner) see(name string, r io.Reader) error {
 		c.source(name, base)
 	}
 	return nil
+}
+
+// isScript tells whether a file is a Python module that a build reads: one beside
+// pyproject.toml, or in a folder beside it that is called for building ("_custom_build").
+func isScript(dir, base string) bool {
+	return strings.HasSuffix(base, ".py") && (dir == "" || !strings.Contains(dir, "/") && (strings.Contains(dir, "build") || strings.Contains(dir, "setup")))
 }
 
 // read returns the start of a text; what is longer than any real one is cut off, since it
@@ -213,6 +221,7 @@ func (c *outliner) finish() (*Outline, error) {
 	o.Hints.Languages, o.Hints.Certain = f.languages.sorted(), f.certain.sorted()
 	o.Hints.PkgConfig, o.Hints.Headers, o.Hints.Programs = f.pc.sorted(), f.headers.sorted(), f.programs.sorted()
 	o.Hints.Libraries, o.Hints.Names, o.Hints.Crates = f.libraries.sorted(), f.names.sorted(), f.languages["rust"] && c.registry && !c.vendored
+	o.Hints.Downloads = f.downloads.sorted()
 	o.Untranslated = c.untranslated()
 	return o, nil
 }
@@ -268,8 +277,8 @@ func (s stringSet) sorted() []string { return slices.Sorted(maps.Keys(s)) }
 
 // found is what the build files name.
 type found struct {
-	languages, certain                      stringSet
-	pc, headers, programs, libraries, names stringSet
+	languages, certain                                 stringSet
+	pc, headers, programs, libraries, names, downloads stringSet
 }
 
 // languages finds what is compiled, and what the build files that count name.

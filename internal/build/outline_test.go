@@ -27,7 +27,7 @@ func TestShowOutlines(t *testing.T) {
 			continue
 		}
 		h := o.Hints
-		t.Logf("%s\n  languages %v certain %v crates %v external %v untranslated %d\n  pc %v\n  headers %v\n  programs %v\n  libraries %v\n  names %v", filepath.Base(p), h.Languages, h.Certain, h.Crates, h.External, len(o.Untranslated),
-			strings.Join(h.PkgConfig, " "), h.Headers, h.Programs, h.Libraries, h.Names)
+		t.Logf("%s\n  languages %v certain %v crates %v external %v untranslated %d\n  pc %v\n  headers %v\n  programs %v\n  libraries %v\n  names %v downloads %v", filepath.Base(p), h.Languages, h.Certain, h.Crates, h.External, len(o.Untranslated),
+			strings.Join(h.PkgConfig, " "), h.Headers, h.Programs, h.Libraries, h.Names, h.Downloads)
 	}
 }

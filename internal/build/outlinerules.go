@@ -57,7 +57,7 @@ func (f *scriptFacts) literal(l literal) {
 	case isPkgConfig(l.first), strings.Contains(call, "pkgconfig"), strings.Contains(call, "pkg_config"):
 		f.addPC(l.text)
 		return
-	case isConfigProgram(command):
+	case isConfigProgram(command), rest == "" && slices.Contains(buildPrograms, command):
 		f.texts.add(kindProgram + command)
 	case key == "libraries", strings.HasSuffix(call, "libraries.append"), strings.HasSuffix(call, "libraries.extend"), strings.Contains(call, "find_library"):
 		if isLibrary(l.text) {
@@ -155,12 +155,12 @@ func isLibrary(w string) bool {
 		return false
 	}
 	// Of Windows: ws2_32, advapi32, libssl (which the linker here would find as liblibssl).
-	return !strings.HasSuffix(w, "32") && !strings.HasPrefix(w, "lib") && !strings.HasSuffix(w, "_static")
+	return !strings.HasSuffix(w, "32") && !strings.HasPrefix(w, "lib") && !strings.HasSuffix(w, "_static") && !strings.HasSuffix(w, ".dll")
 }
 
 // mesonFile is what one meson.build names.
 type mesonFile struct {
-	languages, deps, libraries, programs, subdirs []string
+	languages, deps, libraries, programs, subdirs, projects []string
 }
 
 // readMeson takes what a meson.build names in so many words; what it computes is not seen.
@@ -177,6 +177,8 @@ func readMeson(text []byte) *mesonFile {
 			f.deps = append(f.deps, l.text)
 		case call == "subdir" && l.key == "":
 			f.subdirs = append(f.subdirs, l.text)
+		case call == "subproject" && l.key == "" && l.first == "":
+			f.projects = append(f.projects, l.text)
 		case call == "find_program" && l.key == "":
 			f.programs = append(f.programs, l.text)
 		case strings.HasSuffix(call, ".find_library") && l.key == "" && l.first == "":
@@ -212,10 +214,23 @@ func (c *outliner) readMesonTree(f *found) {
 		for _, s := range m.subdirs {
 			queue = append(queue, path.Join(dir, s))
 		}
+		for _, p := range m.projects {
+			folder, wrapped := c.wraps[p]
+			if folder == "" {
+				folder = p
+			}
+			if at := path.Join("subprojects", folder); c.meson[at] != nil {
+				queue = append(queue, at)
+			} else if wrapped {
+				f.downloads.add(p)
+			}
+		}
 		for _, l := range m.languages {
 			if lang, ok := mesonLanguages[l]; ok {
 				f.languages.add(lang)
-				f.certain.add(lang)
+				if !strings.HasPrefix(dir, "subprojects/") {
+					f.certain.add(lang)
+				}
 			}
 		}
 		for _, d := range m.deps {
@@ -237,11 +252,21 @@ func (c *outliner) readMesonTree(f *found) {
 }
 
 // Programs that build files look for, and that the image has or has not.
-var buildPrograms = []string{"swig", "bison", "flex", "m4", "nasm", "yasm", "protoc", "g-ir-scanner", "glib-mkenums", "glib-genmarshal", "perl", "make"}
+var buildPrograms = []string{"swig", "bison", "flex", "nasm", "yasm", "protoc", "g-ir-scanner", "make", "cmake", "mpicc", "h5cc"}
+
+// wrapFolder returns the folder that a .wrap file names for its sources.
+func wrapFolder(text []byte) string {
+	for line := range bytes.Lines(text) {
+		if k, v, ok := strings.Cut(string(line), "="); ok && strings.TrimSpace(k) == "directory" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
 
 // cmakeFile is what one CMakeLists.txt names.
 type cmakeFile struct {
-	languages, packages, modules, subdirs []string
+	languages, packages, modules, subdirs, downloads []string
 }
 
 // readCMake takes what a CMakeLists.txt names in so many words.
@@ -260,6 +285,10 @@ func readCMake(text []byte) *cmakeFile {
 			f.packages = append(f.packages, args[0])
 		case "pkg_check_modules", "pkg_search_module":
 			f.modules = append(f.modules, checkedModules(args[1:])...)
+		case "fetchcontent_declare", "externalproject_add":
+			if isPCName(args[0]) {
+				f.downloads = append(f.downloads, args[0])
+			}
 		case "add_subdirectory":
 			f.subdirs = append(f.subdirs, args[0])
 		}
@@ -332,6 +361,7 @@ func (c *outliner) readCMakeTree(f *found, certain bool) {
 		}
 		f.names.add(slices.DeleteFunc(slices.Clone(m.packages), func(p string) bool { return !isPCName(p) || isPythonPackage(p) })...)
 		f.pc.add(m.modules...)
+		f.downloads.add(m.downloads...)
 		for _, s := range m.subdirs {
 			if s = path.Join(dir, s); !isVendored(s) {
 				queue = append(queue, s)

@@ -73,6 +73,9 @@ type Hints struct {
 	Languages, Certain []string
 	// Crates says that a part in Rust needs crates that the archive does not hold.
 	Crates bool
+	// Downloads are what the build may fetch from elsewhere, by the names that the build
+	// files give to it.
+	Downloads []string
 	// What the build files name, in so many words: .pc files, headers, programs, libraries
 	// without "lib" before ("ssl"), and names of CMake ("OpenSSL").
 	PkgConfig, Headers, Programs, Libraries, Names []string
@@ -226,6 +229,9 @@ func (b *Book) addGuesses(l *List, h Hints) {
 		so := "lib" + p + ".so"
 		n, ok := b.find(so, "library")
 		guess(n, ok, Need{Name: p, Libraries: []string{so}})
+	}
+	for _, d := range h.Downloads {
+		l.add(Need{Name: "to download " + d, From: "build files", kind: absent})
 	}
 	for _, p := range h.Names {
 		// What nobody knows can't be looked for.
