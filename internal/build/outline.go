@@ -64,9 +64,9 @@ type outliner struct {
 	suffixes map[string]bool // of sources, without tests and the like
 	have     map[string]bool // base names of headers, and paths of what Cython makes
 	cython   []string
-	wraps    map[string]bool // what Meson may fetch
-	registry bool            // a Cargo.lock names crates of a registry
-	vendored bool            // crates lie in the archive
+	wraps    map[string]string // what Meson may fetch, and the folder that it looks into first
+	registry bool              // a Cargo.lock names crates of a registry
+	vendored bool              // crates lie in the archive
 }
 
 // see notes one file.
