@@ -45,20 +45,30 @@ func era(uploaded time.Time, py python.Version) time.Time {
 	return end
 }
 
+// later are the times by which the end of an era is put off, one after the other, if there is
+// no answer before it: requirements name versions that came soon after.
+var later = []time.Duration{0, 90 * 24 * time.Hour, 365 * 24 * time.Hour, 3 * 365 * 24 * time.Hour}
+
 // tools resolves build requirements: those of the archive's time if they fit each
-// other and the platforms, else the newest.
+// other and the platforms, else those of as soon after as there is an answer.
 func (h *House) tools(ctx context.Context, q Question, uploaded time.Time) (*resolve.Resolution, error) {
+	var end time.Time
 	for _, t := range q.Targets {
 		if p := h.o.Platforms[t]; p.Env != nil {
-			if end := era(uploaded, p.Env.Python.Version); q.Before.IsZero() || end.Before(q.Before) {
-				q.Before = end
+			if e := era(uploaded, p.Env.Python.Version); end.IsZero() || e.After(end) {
+				end = e
 			}
 		}
 	}
-	r, err := h.o.Resolve(ctx, q)
-	var none *resolve.NoSolution
-	if q.Before.IsZero() || !errors.As(err, &none) {
-		return r, err
+	if !end.IsZero() {
+		for _, d := range later {
+			q.Before = end.Add(d)
+			r, err := h.o.Resolve(ctx, q)
+			var none *resolve.NoSolution
+			if !errors.As(err, &none) {
+				return r, err
+			}
+		}
 	}
 	q.Before = time.Time{}
 	return h.o.Resolve(ctx, q)
