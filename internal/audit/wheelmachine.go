@@ -32,7 +32,8 @@ func checkWheelMachine(c *wheelChecker) []Finding {
 			message += ", as the wheel's tag " + tag + " says"
 		}
 		x := about(f.path, message, "build with a compiler for the interpreter's machine and C library")
-		if !f.named && fitting { // data, or for whoever runs it there (debugpy brings its helpers for all machines)
+		// Else it is data, or for whoever runs it there (debugpy brings its helpers for all machines).
+		if !f.named && (fitting || slices.Contains(c.Name.Platform, "any")) {
 			x.Severity = Low
 		}
 		out = append(out, x)

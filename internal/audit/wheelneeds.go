@@ -30,9 +30,16 @@ func checkWheelLibraries(c *wheelChecker) []Finding {
 	if c.Base != nil && c.Base.Python != nil && c.Base.Python.Loader != "" {
 		base, _ = c.Base.Loader()
 	}
+	type need struct{ real, name string }
+	found := map[need]bool{} // in some process: a library may be found by the run path of what loads it
 	for _, o := range c.objects {
 		for _, d := range o.Needs {
-			if !d.IsMissing() || d.Provider != "" && c.object[d.Provider] != nil {
+			found[need{o.Real, d.Name}] = found[need{o.Real, d.Name}] || !d.IsMissing()
+		}
+	}
+	for _, o := range c.objects {
+		for _, d := range o.Needs {
+			if found[need{o.Real, d.Name}] || d.Provider != "" && c.object[d.Provider] != nil {
 				continue // its package may load its own libraries first
 			}
 			if base != nil {
@@ -77,7 +84,7 @@ func (c *wheelChecker) near(x *Finding, name string) {
 	if f != nil {
 		x.Message += fmt.Sprintf(": it stands at /%s", f.Path) + c.owner(f.Path) + ", where the loader does not look"
 		x.Fix = "add its folder to /etc/ld.so.conf (or LD_LIBRARY_PATH) of the development image"
-		if strings.Contains(f.Path, "-packages/") { // of a project that may be imported first
+		if c.ofProject(f.Path) { // which may be imported first
 			x.Severity = Medium
 		}
 		return
@@ -92,6 +99,14 @@ func (c *wheelChecker) near(x *Finding, name string) {
 			return
 		}
 	}
+}
+
+// ofProject tells whether a path of the development image belongs to a Python project.
+func (c *wheelChecker) ofProject(p string) bool {
+	return strings.Contains(p, "-packages/") || slices.ContainsFunc(c.env.Distributions, func(d *inspect.Distribution) bool {
+		_, ok := slices.BinarySearch(d.Files, p)
+		return ok
+	})
 }
 
 // owner names the package of a path in the development image, for the end of a sentence.
