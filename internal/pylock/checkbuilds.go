@@ -43,7 +43,18 @@ func wrong(place, format string, args ...any) error {
 // site is one entry with its place in the file.
 type site struct {
 	p     *Package
-	place string
+	list  string
+	index int
+}
+
+func (s site) place() string { return fmt.Sprintf("%s[%d]", s.list, s.index) }
+
+func sites(list string, all []*Package) []site {
+	out := make([]site, len(all))
+	for i, p := range all {
+		out[i] = site{p, list, i}
+	}
+	return out
 }
 
 // buildCheck sees to it that what a lock says about builds holds together.
@@ -62,28 +73,21 @@ func (l *Lock) checkBuilds() error {
 	for _, name := range l.Distill.Platforms {
 		c.platforms[name] = true
 	}
-	for i, p := range l.Packages {
-		c.shipped = append(c.shipped, site{p, fmt.Sprintf("packages[%d]", i)})
-	}
-	for i, p := range l.Distill.Image {
-		c.shipped = append(c.shipped, site{p, fmt.Sprintf("tool.distill.image-packages[%d]", i)})
-	}
-	for i, p := range l.Distill.Build {
-		c.nested = append(c.nested, site{p, fmt.Sprintf("tool.distill.build-packages[%d]", i)})
-	}
+	c.shipped = append(sites("packages", l.Packages), sites("tool.distill.image-packages", l.Distill.Image)...)
+	c.nested = sites("tool.distill.build-packages", l.Distill.Build)
 	if len(c.nested) > maxBuildPackages {
 		return wrong("tool.distill.build-packages", "there are %d, more than %d", len(c.nested), maxBuildPackages)
 	}
 	for i, s := range c.nested {
 		if s.p.Version == nil {
-			return wrong(s.place+".version", "it is missing")
+			return wrong(s.place()+".version", "it is missing")
 		}
 		if s.p.Elsewhere != "" {
-			return wrong(s.place, "a build requirement is a file, not a %s", s.p.Elsewhere)
+			return wrong(s.place(), "a build requirement is a file, not a %s", s.p.Elsewhere)
 		}
 		key := keyOf(s.p.Name, s.p.Version)
 		if first, ok := c.tools[key]; ok {
-			return wrong(s.place, "%s is %s already", describe(s.p), c.nested[first].place)
+			return wrong(s.place(), "%s is %s already", describe(s.p), c.nested[first].place())
 		}
 		c.tools[key] = i
 	}
@@ -97,9 +101,12 @@ func (l *Lock) checkBuilds() error {
 
 // entry checks the builds of one entry.
 func (c *buildCheck) entry(s site) error {
+	if len(s.p.Distill.Builds) == 0 {
+		return nil
+	}
 	seen := make(map[string]bool)
 	for i := range s.p.Distill.Builds {
-		b, place := &s.p.Distill.Builds[i], fmt.Sprintf("%s.tool.distill.builds[%d]", s.place, i)
+		b, place := &s.p.Distill.Builds[i], fmt.Sprintf("%s.tool.distill.builds[%d]", s.place(), i)
 		if len(b.Platforms) == 0 || len(b.Platforms) > maxBuildPlaces {
 			return wrong(place+".platforms", "there are %d, not 1 to %d", len(b.Platforms), maxBuildPlaces)
 		}
@@ -164,7 +171,7 @@ type step struct {
 // circle is the error for s, which is built with to, which is built with s.
 func (c *buildCheck) circle(s, to step) error {
 	at := c.nested[s.tool]
-	return wrong(at.place, "on %s %s is built with %s, which can't be built without it", s.platform, describe(at.p), describe(c.nested[to.tool].p))
+	return wrong(at.place(), "on %s %s is built with %s, which can't be built without it", s.platform, describe(at.p), describe(c.nested[to.tool].p))
 }
 
 // cycle returns an error if something has to be built before itself on a platform.

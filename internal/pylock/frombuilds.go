@@ -50,10 +50,12 @@ type workshop struct {
 
 // newWorkshop takes all builds up. It fails if they contradict each other.
 func newWorkshop(c *converter, builds []BuildOf) (*workshop, error) {
-	w := &workshop{
-		c: c, tools: make(map[toolKey]*tool),
-		main: make(map[*resolve.Pick]map[int]way), nested: make(map[toolKey]map[int]way),
+	w := &workshop{c: c}
+	if len(builds) == 0 {
+		return w, nil
 	}
+	w.tools = make(map[toolKey]*tool)
+	w.main, w.nested = make(map[*resolve.Pick]map[int]way), make(map[toolKey]map[int]way)
 	for _, p := range c.r.Picks {
 		w.main[p] = make(map[int]way)
 	}
