@@ -23,6 +23,10 @@ var absentCalls = []uint32{
 	unix.SYS_IO_URING_SETUP, unix.SYS_KEXEC_LOAD, unix.SYS_CLONE3,
 }
 
+// sharedCalls are denied where there are no namespaces: what they make is for all of the
+// container, and outlives the program. First of all sockets, which know its network.
+var sharedCalls = []uint32{unix.SYS_SOCKET, unix.SYS_SHMGET, unix.SYS_MSGGET, unix.SYS_SEMGET, unix.SYS_MQ_OPEN}
+
 // The places in struct seccomp_data (seccomp(2)); of an argument, the low half on a
 // little-endian machine.
 const (
@@ -70,8 +74,10 @@ func filterCalls(j *job) error {
 	for _, n := range absentCalls {
 		p = append(p, unix.SockFilter{Code: equal, Jf: 1, K: n}, unix.SockFilter{Code: answer, K: absent})
 	}
-	if j.Chroot { // no network of its own: none at all
-		p = append(p, unix.SockFilter{Code: equal, Jf: 1, K: unix.SYS_SOCKET}, unix.SockFilter{Code: answer, K: denied})
+	if j.Chroot {
+		for _, n := range sharedCalls {
+			p = append(p, unix.SockFilter{Code: equal, Jf: 1, K: n}, unix.SockFilter{Code: answer, K: denied})
+		}
 	}
 	p = append(p,
 		unix.SockFilter{Code: equal, Jt: 1, K: unix.SYS_CLONE},
