@@ -184,7 +184,7 @@ var realBuilds = []struct{ archive, tools, err string }{
 	{"pygraphviz-1.11.zip", "setuptools", ""},
 	{"pygraphviz-2.0.4.tar.gz", "setuptools swig", ""},
 	{"levenshtein-0.27.5.tar.gz", "scikit_build_core packaging pathspec cmake ninja cython", ""},
-	{"contourpy-1.4.0.tar.gz", "meson_python meson ninja pyproject_metadata packaging pybind11", ""},
+	{"contourpy-1.3.2.tar.gz", "meson_python meson ninja pyproject_metadata packaging pybind11", ""},
 	{"h5py-3.16.0.tar.gz", "setuptools cython numpy pkgconfig packaging", ""},
 	{"lxml-6.1.3.tar.gz", "setuptools cython", ""},
 }

@@ -204,6 +204,7 @@ def fills_memory_segments(out):
     libc.shmat.restype = ctypes.c_void_p
     for _ in range(80):
         n = libc.shmget(0, 10000000, 0o1600)
+        check(n >= 0)
         at = libc.shmat(n, None, 0)
         ctypes.memset(at, 1, 10000000)
         libc.shmdt(ctypes.c_void_p(at))
