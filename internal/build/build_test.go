@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"archive/zip"
 
@@ -146,24 +146,13 @@ func (s *fakeSandbox) Run(_ context.Context, j Job) error {
 	return j.Take(root)
 }
 
-// tinyWheel is demo 1.0.
-func tinyWheel() string {
-	contents := [][2]string{{"demo.py", "x = 1\n"}, {"demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"},
-		{"demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}}
-	var record strings.Builder
-	for _, c := range contents {
-		sum := sha256.Sum256([]byte(c[1]))
-		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", c[0], base64.RawURLEncoding.EncodeToString(sum[:]), len(c[1]))
+// recordLineOf is a file's line in RECORD.
+func recordLineOf(name, content string) string {
+	sum := sha256.Sum256([]byte(content))
+	if strings.Contains(name, ",") {
+		name = `"` + name + `"`
 	}
-	contents = append(contents, [2]string{"demo-1.0.dist-info/RECORD", record.String() + "demo-1.0.dist-info/RECORD,,\n"})
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, c := range contents {
-		w, _ := z.CreateRaw(&zip.FileHeader{Name: c[0], Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(c[1])), CompressedSize64: uint64(len(c[1])), UncompressedSize64: uint64(len(c[1]))})
-		io.WriteString(w, c[1])
-	}
-	z.Close()
-	return b.String()
+	return fmt.Sprintf("%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(content))
 }
 
 func TestWheel(t *testing.T) {
@@ -177,7 +166,7 @@ func TestWheel(t *testing.T) {
 		err   error
 		want  string // of the error
 	}{
-		{"good", map[string]string{"out/result.json": answer(name), "out/" + name: tinyWheel()}, nil, ""},
+		{"good", map[string]string{"out/result.json": answer(name), "out/" + name: packed(t, zip.Store, time.Unix(0, 0), 0o644, demoEntries()...)}, nil, ""},
 		{"failed", nil, failed, "building demo-1.0.tar.gz: exit code 1"},
 		{"no result", nil, nil, "no such file"},
 		{"asks for more", map[string]string{"out/result.json": answer("")}, nil, "the build asks for cython"},
