@@ -215,3 +215,103 @@ func TestWheel(t *testing.T) {
 		}
 	}
 }
+
+// leaving returns a sandbox whose builds leave these files, and a request.
+func leaving(t *testing.T, leave map[string]string) (*fakeSandbox, Request) {
+	t.Helper()
+	source := archive(t, "demo-1.0.tar.gz", map[string]string{"demo-1.0/pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']"})
+	return &fakeSandbox{leave: leave}, Request{Source: source, Python: "/usr/bin/python3", Path: "/usr/bin", Epoch: 1_700_000_000}
+}
+
+// taskOf returns what a job tells the driver.
+func taskOf(t *testing.T, j Job) string {
+	t.Helper()
+	f, ok := j.Files.Get("task.json")
+	if !ok {
+		t.Fatal("no task.json")
+	}
+	text, err := f.ReadAll(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestRequires(t *testing.T) {
+	for _, c := range []struct{ answer, want, err string }{
+		{`{"requires": []}`, "", ""},
+		{`{"requires": ["Ninja>=1.8.2", "numpy (>=1.20,<3)", "ninja >= 1.8.2", "cmake>=3; platform_machine != 'x'"]}`, `cmake>=3; platform_machine != "x"|ninja>=1.8.2|numpy<3,>=1.20`, ""},
+		{`{"requires": ["???"]}`, "", "asks for what is no requirement"},
+		{`{"requires": 7}`, "", "no usable wheel"},
+	} {
+		sb, r := leaving(t, map[string]string{"out/result.json": c.answer})
+		got, err := Requires(t.Context(), sb, r)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v", c.answer, err)
+			}
+			continue
+		}
+		if err != nil || strings.Join(got, "|") != c.want {
+			t.Errorf("%s: %q, %v", c.answer, got, err)
+		}
+		if text := taskOf(t, sb.job); !strings.Contains(text, `"hook":"requires"`) || !strings.Contains(text, `"backend":"own","backend_path":["."],"asked":[]`) {
+			t.Error(text)
+		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	const good = "Metadata-Version: 2.1\nName: Demo\nVersion: 1.0.0\n"
+	for _, c := range []struct {
+		name  string
+		leave map[string]string
+		err   string
+		built bool
+	}{
+		{"hook", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": good}, "", false},
+		{"no hook", map[string]string{"out/result.json": `{"wheel": "demo-1.0-py3-none-any.whl"}`, "out/demo-1.0-py3-none-any.whl": packed(t, zip.Store, time.Unix(0, 0), 0o644, demoEntries()...)}, "", true},
+		{"asks for more", map[string]string{"out/result.json": `{"requires": ["ninja"]}`}, "the build asks for ninja", false},
+		{"nothing", map[string]string{"out/result.json": `{"metadata": true}`}, "no such file", false},
+		{"a link", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": "->/etc/passwd"}, "is no file", false},
+		{"another project", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": strings.Replace(good, "Demo", "other", 1)}, "it gives other 1.0.0", false},
+		{"another version", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": strings.Replace(good, "1.0.0", "1.0+local", 1)}, "it gives demo 1.0+local", false},
+		{"no metadata", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": "text"}, "METADATA: ", false},
+		{"large", map[string]string{"out/result.json": `{"metadata": true}`, "out/METADATA": good + strings.Repeat(" ", maxMetadata)}, "more than 16777216 bytes", false},
+	} {
+		store, err := cache.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sb, r := leaving(t, c.leave)
+		text, built, err := Metadata(t.Context(), sb, store, r)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || text != nil || built != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil || !strings.HasPrefix(strings.ToLower(string(text)), "metadata-version: 2.1\nname: demo\n") || (built != nil) != c.built {
+			t.Errorf("%s: %q, %v, %v", c.name, text, built, err)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	r := Request{Path: "/usr/bin", Env: []string{"CC=clang", "PYTHONPATH=/app", "PYTHONSTARTUP=/x", "HOME=/root", "PATH=/app/bin", "MAKEFLAGS=-j64", "CARGO_HOME=/opt/cargo"}, Jobs: 3, Epoch: 17}
+	got := strings.Join(r.environment(), "\n") + "\n"
+	for _, want := range []string{"CC=clang\n", "CARGO_HOME=/opt/cargo\n", "PATH=/build/env/bin:/usr/bin\n", "HOME=/build/home\n", "TMPDIR=/build/tmp\n", "MAKEFLAGS=-j3\n", "SOURCE_DATE_EPOCH=17\n", "PYTHONPATH=/build/site\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	for _, other := range []string{"/app", "PYTHONSTARTUP", "/root", "-j64"} {
+		if strings.Contains(got, other) {
+			t.Errorf("%s in\n%s", other, got)
+		}
+	}
+	r.Jobs = 0
+	if got := strings.Join(r.environment(), "\n"); !strings.Contains(got, "MAKEFLAGS=-j64") || strings.Contains(got, "CMAKE_BUILD_PARALLEL_LEVEL") {
+		t.Error(got)
+	}
+}

@@ -91,3 +91,26 @@ func TestLogOutlivesItsWriter(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+func TestAdvice(t *testing.T) {
+	const pre, post = "some text\nTraceback (most recent call last):\n  File \"x\", line 1\n", "\n"
+	for line, want := range map[string]string{
+		"ModuleNotFoundError: No module named 'numpy.distutils'":                            "needs the module numpy to build",
+		"ModuleNotFoundError: No module named 'pkg_resources'":                              "pkg_resources",
+		"ModuleNotFoundError: No module named 'distutils'":                                  "older Python",
+		"error: can't find Rust compiler":                                                   "needs Rust (cargo and rustc)",
+		"  Caused by: Cargo metadata failed. Do you have cargo in your PATH?":               "needs Rust (cargo and rustc)",
+		"As a reminder, you're using offline mode (--offline) which can sometimes":          "Rust crates are not in the source archive",
+		"urllib.error.URLError: <urlopen error [Errno -3] Temporary failure":                "no network",
+		"c++: fatal error: Killed signal terminated program cc1plus":                        "more memory",
+		"OSError: [Errno 28] No space left on device":                                       "room",
+		"LookupError: setuptools-scm was unable to detect version for /build/src/demo-1.0.": "does not say its version",
+		"  Compatibility with CMake < 3.5 has been removed from CMake.":                     "older than the CMake",
+		"RuntimeError: something else":                                                      "",
+	} {
+		got := Advice([]byte(pre + line + post))
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+}
