@@ -22,7 +22,7 @@ import (
 // Recipe names how a wheel comes out of a source archive, environment and rewriting
 // included: it differs where the same input could give another wheel. The part behind
 // the hyphen is the digest of the programs that run inside.
-const Recipe = "2-cdf42eb1d0e1dbc4"
+const Recipe = "2-1e24031e0a98e8e5"
 
 // Sandbox runs one command in the development image, without a network.
 type Sandbox interface {
@@ -51,8 +51,8 @@ type Request struct {
 	// Tools are the build requirements, as wheels, each project once.
 	Tools []*wheel.Wheel
 	// Asked are the requirements beside those of [ReadSystem] that Tools were chosen for:
-	// what [Requires] returned or a [MoreError] named. With none, the back end is asked
-	// before it builds.
+	// what [Requires] returned (which may be nothing) or a [MoreError] named. If it is nil,
+	// the back end is asked before it builds.
 	Asked []string
 	// Python is the image's interpreter ("/usr/bin/python3.11"), Path its PATH.
 	Python, Path string
@@ -106,9 +106,9 @@ func Wheel(ctx context.Context, sb Sandbox, store *cache.Dir, r Request) (*Built
 // Requires returns what the back end asks for beside the requirements of pyproject.toml
 // (get_requires_for_build_wheel), as requirements in normal form, sorted. Nothing is built.
 func Requires(ctx context.Context, sb Sandbox, r Request) ([]string, error) {
-	var requires []string
+	requires := []string{}
 	err := r.run(ctx, sb, hookRequires, func(_ *os.Root, a *answer) error {
-		requires = a.requires
+		requires = append(requires, a.requires...)
 		return nil
 	})
 	if err != nil {

@@ -182,7 +182,7 @@ def main():
     for name in ("setquit", "setcopyright", "sethelper"):  # what -S leaves out, exit() among it
         getattr(site, name)()
     result = {}
-    if task["hook"] == "requires" or not task["asked"]:
+    if task["hook"] == "requires" or task["asked"] is None:
         result["requires"] = in_child(ask, task)
         if task["hook"] == "requires" or result["requires"]:
             return finish(result)

@@ -75,7 +75,7 @@ func (r *Request) environment() []string {
 // files is what stands below place when the build begins.
 func (r *Request) files(s *System, hook string) (files.Set, error) {
 	t, err := json.Marshal(task{
-		Hook: hook, Source: r.Source.FileName, Backend: s.Backend, BackendPath: append([]string{}, s.BackendPath...), Asked: append([]string{}, r.Asked...),
+		Hook: hook, Source: r.Source.FileName, Backend: s.Backend, BackendPath: append([]string{}, s.BackendPath...), Asked: r.Asked,
 	})
 	if err != nil {
 		return files.Set{}, err
