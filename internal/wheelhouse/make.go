@@ -77,12 +77,12 @@ func (h *House) make(ctx context.Context, r *Ready, target int) (*Wheel, error) 
 		return &Wheel{FileName: e.File, Digest: e.Digest, Size: e.Size}, nil
 	}
 	name := h.o.Platforms[target].Name
-	release, err := h.o.Cache.Hold(ctx, bucket+" "+key, func() { h.log(fmt.Sprintf("%s: %s is being built by another run", name, r.title())) })
+	release, err := h.o.Cache.Hold(ctx, bucket+" "+key, func() { h.log(fmt.Sprintf("%s: %s is being built already; waiting for it", name, r.title())) })
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	e, err := h.recall(ctx, key, text)
+	e, err := h.recall(ctx, r, target, key, text)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (h *House) ask(ctx context.Context, r *Ready, a *archive) ([]string, error)
 		if err != nil {
 			return nil, err
 		}
-		e, err := h.recall(ctx, key, text)
+		e, err := h.recall(ctx, r, t, key, text)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
+	"github.com/r-seed-1713b764/distill/internal/build"
+	"github.com/r-seed-1713b764/distill/internal/cache"
+	"github.com/r-seed-1713b764/distill/internal/python"
 	"github.com/r-seed-1713b764/distill/internal/wheelcache"
 )
 
@@ -23,8 +27,9 @@ type entry struct {
 
 func (e *entry) isWheel() bool { return e.Digest != "" }
 
-// recall asks the local cache, and then the shared one.
-func (h *House) recall(ctx context.Context, key string, text []byte) (*entry, error) {
+// recall asks the local cache, and then the shared one. What others built is judged as
+// what was built here.
+func (h *House) recall(ctx context.Context, r *Ready, target int, key string, text []byte) (*entry, error) {
 	if e := h.recallLocal(key, text); e != nil {
 		return e, nil
 	}
@@ -37,12 +42,33 @@ func (h *House) recall(ctx context.Context, key string, text []byte) (*entry, er
 		return nil, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, cache.ErrFolder):
+		return nil, err
 	case err != nil:
 		h.warnOnce("the wheel cache is left out: " + err.Error())
 		return nil, nil
 	}
 	e := &entry{Record: text, Asked: got.Asked, File: got.FileName, Digest: got.Digest, Size: got.Size}
+	if e.isWheel() {
+		if err := h.fits(r, target, e); err != nil {
+			h.warnOnce(fmt.Sprintf("%s of the wheel cache is left out: %v", e.File, err))
+			return nil, nil
+		}
+	}
 	return e, h.putLocal(key, e)
+}
+
+// fits tells why a wheel from elsewhere can't be the one of an order.
+func (h *House) fits(r *Ready, target int, e *entry) error {
+	name, err := python.ParseWheelName(e.File)
+	if err != nil {
+		return err
+	}
+	if name.Name != r.Name || name.Version.Compare(r.Version) != 0 {
+		return fmt.Errorf("it is no wheel of %s", r.title())
+	}
+	_, err = h.o.Examine(target, &build.Built{FileName: e.File, Digest: e.Digest, Size: e.Size})
+	return err
 }
 
 func (h *House) recallLocal(key string, text []byte) *entry {
@@ -82,6 +108,9 @@ func (h *House) remember(ctx context.Context, key string, e *entry, emulated boo
 	}, h.o.Cache)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if errors.Is(err, cache.ErrFolder) {
+		return err
 	}
 	if err != nil {
 		h.warnOnce("built wheels are not shared: " + err.Error())
