@@ -22,7 +22,7 @@ type outputFlags struct {
 func (o *outputFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.progress, "progress", "auto", "how to show progress: auto, tty, plain, json or quiet")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "show errors only (--progress quiet)")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show what was asked of the index, each decision, and libraries that may be loaded and are in neither image")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show what was asked of the index, each decision, what builds print, and libraries that may be loaded and are in neither image")
 	f.BoolVar(&o.json, "json", false, "write the result to stdout as JSON")
 	f.StringVar(&o.color, "color", "auto", "auto, always or never")
 	f.StringVar(&o.config, "config", "", "configuration `FILE` (default distill.toml beside the first requirements file)")

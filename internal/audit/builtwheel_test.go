@@ -141,3 +141,15 @@ acme 1.0 acme.libs/libown.so.1
 		t.Errorf("%+v", found)
 	}
 }
+
+func TestDocumentationListsTheRulesOfBuiltWheels(t *testing.T) {
+	text, err := os.ReadFile("../../docs/verify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range BuiltWheelRules() {
+		if !strings.Contains(string(text), "| `"+r.Code+"` | "+r.Severity.String()+" |") {
+			t.Errorf("docs/verify.md does not tell of %s", r.Code)
+		}
+	}
+}
