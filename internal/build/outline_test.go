@@ -45,6 +45,7 @@ func show(o *Outline, err error) string {
 	line("programs", h.Programs)
 	line("libraries", h.Libraries)
 	line("names", h.Names)
+	line("tools", h.Tools)
 	line("downloads", h.Downloads)
 	line("untranslated", o.Untranslated)
 	return b.String()

@@ -264,12 +264,16 @@ func (s *search) find(n Need) Item {
 			return item
 		}
 	}
+	item.Found = s.nested(n)
 	for _, p := range n.Programs {
-		if item.Found = s.command(p); item.Found != "" {
-			return item
+		if at := s.command(p); at != "" {
+			if item.Found == "" {
+				item.Found = at
+			}
+			return item // it leads builds to the headers, wherever these are
 		}
 	}
-	if item.Found = s.nested(n); item.Found != "" {
+	if item.Found != "" {
 		item.aside = true
 		return item
 	}

@@ -73,6 +73,8 @@ type Hints struct {
 	Languages, Certain []string
 	// Crates says that a part in Rust needs crates that the archive does not hold.
 	Crates bool
+	// Tools are programs that the build requirements bring, so that the image needs none.
+	Tools []string
 	// Downloads are what the build may fetch from elsewhere, by the names that the build
 	// files give to it.
 	Downloads []string
@@ -138,6 +140,9 @@ func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 	if b.entries[name] == nil { // what the documents say is better than any guess
 		b.addGuesses(&l, h)
 	}
+	l.Needs = slices.DeleteFunc(l.Needs, func(n Need) bool {
+		return n.kind == ordinary && slices.ContainsFunc(n.Programs, func(p string) bool { return slices.Contains(h.Tools, p) })
+	})
 	slices.SortStableFunc(l.Needs, func(a, b Need) int { return cmp.Compare(rank(a), rank(b)) })
 	return l
 }

@@ -208,3 +208,18 @@ may need libxml/xmlversion.h (apk: libxml2-dev, apt: libxml2-dev, rpm: libxml2-d
 		t.Errorf("missing %v", names(r.Missing()))
 	}
 }
+
+// pygraphviz has asked for swig as a build requirement since 2.0, and before for that of
+// the image.
+func TestProgramsOfBuildRequirementsAreNotNeeded(t *testing.T) {
+	b := book(t)
+	b.entries["acme-pg"].needs[0].Programs = []string{"swig"}
+	for _, c := range []struct {
+		tools []string
+		want  int
+	}{{nil, 1}, {[]string{"cmake"}, 1}, {[]string{"cmake", "swig"}, 0}} {
+		if r := Check(b.For("acme-pg", version(t, "1"), Hints{Tools: c.tools}), debian()); len(r.Missing()) != c.want {
+			t.Errorf("%v: %v", c.tools, names(r.Missing()))
+		}
+	}
+}

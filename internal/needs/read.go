@@ -186,6 +186,10 @@ var compilerNames = map[string]string{
 	"c": "C compiler", "c++": "C++ compiler", "fortran": "Fortran compiler", "rust": "Rust compiler", "go": "Go compiler",
 }
 
+func isCompilerName(name string) bool {
+	return slices.Contains(slices.Collect(maps.Values(compilerNames)), name)
+}
+
 func (b *Book) addEntry(name string, s section) error {
 	n, err := python.ParseName(name)
 	if err != nil {
@@ -207,6 +211,9 @@ func (b *Book) addEntry(name string, s section) error {
 			return fmt.Errorf("need %d (%q): %w", i+1, t.Name, err)
 		}
 		n.From = "docs"
+		if isCompilerName(n.Name) {
+			n.kind = compiler // of some versions only
+		}
 		e.needs = append(e.needs, n)
 	}
 	b.entries[n] = e
