@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"slices"
 	"strings"
 	"sync"
@@ -96,6 +97,7 @@ func Open(ctx context.Context, addresses string, o Options) (*Pool, error) {
 // quiet keeps the libraries of the client from writing to the standard error, which is
 // the command's alone.
 var quiet = sync.OnceFunc(func() {
+	log.SetOutput(io.Discard) // HTTP/2 of a session
 	logrus.SetOutput(io.Discard)
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ func (d *dialer) connect(ctx context.Context, _ string) (net.Conn, error) {
 }
 
 // watched keeps the first error of reading: what a program or TLS says of the other side.
+// Of a program, the deadline has no effect, and it has ended when writing to it fails.
 type watched struct {
 	net.Conn
 	mu     sync.Mutex
@@ -43,14 +45,33 @@ type watched struct {
 // Read implements [net.Conn].
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	if err != nil && err != io.EOF && !errors.Is(err, net.ErrClosed) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.failed == nil {
-			w.failed = err
+	w.note(err)
+	return n, err
+}
+
+// Write implements [net.Conn]. Where it fails, the other side may have said why before it
+// closed: that it wants a certificate.
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if err != nil {
+		const soon = 200 * time.Millisecond
+		if w.SetReadDeadline(time.Now().Add(soon)) == nil {
+			_, said := w.Conn.Read(make([]byte, 512))
+			w.note(said)
 		}
 	}
 	return n, err
+}
+
+func (w *watched) note(err error) {
+	if err == nil || err == io.EOF || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed == nil {
+		w.failed = err
+	}
 }
 
 func (w *watched) failure() error {

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	if to := os.Getenv("DISTILL_TEST_DIAL"); to != "" {
 		os.Exit(dialStdio(to))
 	}
+	quiet() // before the daemons of this process start
 	os.Exit(m.Run())
 }
 
