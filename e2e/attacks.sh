@@ -59,7 +59,13 @@ interrupts() {
   check 'give the same digest' same_text "$(sed 's/.*@//' "$WORK/first.stdout")" "$(sed 's/.*@//' "$WORK/second.stdout")"
   check 'and have built it once' once
 }
-killed() { local rc=0; build_alone "$@" || rc=$?; cat "$WORK/stderr"; echo "exit code $rc"; ((rc == 137)); }
+killed() {  # what nobody could take away from TMPDIR any more stays there
+  local rc=0
+  build_alone "$@" || rc=$?
+  cat "$WORK/stderr"; echo "exit code $rc"
+  rm -rf "${WORK:?}/tmp"
+  ((rc == 137))
+}
 two_runs() {
   local n pids=()
   for n in first second; do
@@ -103,7 +109,7 @@ not_root() {
 flags_of() {  # flags_of ATTACK: the limits that end it soon
   case $1 in
     eats) echo --build-memory 512MiB --build-timeout 1m ;;
-    fills) echo --build-memory 1GiB --build-timeout 30s ;;
+    fills) echo --build-memory 1GiB --build-timeout 15s ;;
     forks | sleeps | stays | talks) echo --build-timeout 20s ;;
     *) echo --build-timeout 2m ;;
   esac
@@ -126,7 +132,7 @@ part_hostile() {
   before=$(tree_sum; sha256sum "$WORK"/home/{canary,.bashrc,.netrc} /etc/passwd /etc/group; ls -A "$WORK/home")
   for f in "$ROOT"/fixtures/builds/attacks/*.py; do
     n=$(basename "$f" .py)
-    [[ $n != tried ]] || continue
+    [[ $n != tried && " ${E2E_ATTACKS:-$n} " == *" $n "* ]] || continue
     check "attack: $(sed -n '1s/^# //p' "$f")" attacked "$secret" 5 "$(sed -n 's/^# expect: //p' "$f")" "attack-$n" $(flags_of "$n")
   done
   check 'nobody has spoken to the listener' test ! -s "$WORK/heard"

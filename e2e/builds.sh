@@ -10,7 +10,9 @@
 #       hostile   fixtures/builds/attacks
 #
 #   E2E_BUILDS=short   leave out what takes more than two minutes in qemu (h5py and contourpy for arm64)
+#   E2E_SETS=NAMES     the sets of fixtures/requirements to build (default all of build-*)
 #   E2E_ENGINE=NAME    the engine of errors and hostile (default auto)
+#   E2E_ATTACKS=NAMES  only these of fixtures/builds/attacks
 #   E2E_KEEP=FOLDER    keep what distill said, measured and locked there
 #
 # Needs root and the package index. The last line is "N passed, N failed".
