@@ -62,6 +62,9 @@ def unpack_tar(archive, to):
 
 def make_link(symbolic, name, path, target, to):
     """Makes a link of an archive once its files are there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        print("not unpacked: %r, a link where other files have a folder" % name)
+        return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.lexists(path):
         os.unlink(path)

@@ -20,8 +20,7 @@ import (
 type Outline struct {
 	// Hints are for [needs.Book.For]. Each list but External is sorted.
 	Hints needs.Hints
-	// Untranslated are the modules in Cython that come without the C made of them, so that
-	// Cython has to be among the build requirements; sorted.
+	// Untranslated are the modules in Cython that come without the C made of them, sorted.
 	Untranslated []string
 }
 
@@ -224,6 +223,9 @@ func (c *outliner) finish() (*Outline, error) {
 	o.Hints.Tools = toolsOf(sys)
 	o.Hints.Downloads = f.downloads.sorted()
 	o.Untranslated = c.untranslated()
+	if len(o.Untranslated) > 0 && f.languages["cython"] && !asks(sys, "cython", "cython3") {
+		o.Hints.Untranslated = o.Untranslated[0]
+	}
 	return o, nil
 }
 
@@ -301,28 +303,25 @@ type found struct {
 
 // languages finds what is compiled, and what the build files that count name.
 func (c *outliner) languages(f *found, sys *System, doc *pyprojectTables) {
-	asks := func(names ...python.Name) bool {
-		return slices.ContainsFunc(sys.Requires, func(r python.Requirement) bool { return slices.Contains(names, r.Name) })
-	}
 	switch {
-	case asks("meson-python"):
+	case asks(sys, "meson-python"):
 		c.readMesonTree(f)
-	case asks("scikit-build-core", "scikit-build", "py-build-cmake", "cmake-build-extension"):
-		c.readCMakeTree(f, asks("scikit-build-core", "py-build-cmake"))
-	case asks("maturin"):
+	case asks(sys, "scikit-build-core", "scikit-build", "py-build-cmake", "cmake-build-extension"):
+		c.readCMakeTree(f, asks(sys, "scikit-build-core", "py-build-cmake"))
+	case asks(sys, "maturin"):
 		f.languages.add("rust")
 		f.certain.add("rust")
-	case asks("sip", "pyqt-builder"):
+	case asks(sys, "sip", "pyqt-builder"):
 		f.languages.add("c++")
 		f.certain.add("c++")
 	}
-	if rust := len(doc.Tool.SetuptoolsRust.ExtModules)+len(doc.Tool.SetuptoolsRust.Bins) > 0; rust || asks("setuptools-rust") || c.scripts.rust {
+	if rust := len(doc.Tool.SetuptoolsRust.ExtModules)+len(doc.Tool.SetuptoolsRust.Bins) > 0; rust || asks(sys, "setuptools-rust") || c.scripts.rust {
 		f.languages.add("rust")
 		if rust && !anyOptional(doc.Tool.SetuptoolsRust.ExtModules) {
 			f.certain.add("rust")
 		}
 	}
-	if asks("setuptools-golang") {
+	if asks(sys, "setuptools-golang") {
 		f.languages.add("go")
 	}
 	if c.scripts.compiles || len(doc.Tool.Setuptools.ExtModules) > 0 {
@@ -332,6 +331,11 @@ func (c *outliner) languages(f *found, sys *System, doc *pyprojectTables) {
 		}
 	}
 	c.scripts.into(f, c.have)
+}
+
+// asks tells whether one of the projects is among the build requirements.
+func asks(sys *System, names ...python.Name) bool {
+	return slices.ContainsFunc(sys.Requires, func(r python.Requirement) bool { return slices.Contains(names, r.Name) })
 }
 
 func anyOptional(modules []map[string]any) bool {

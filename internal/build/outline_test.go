@@ -47,6 +47,9 @@ func show(o *Outline, err error) string {
 	line("names", h.Names)
 	line("tools", h.Tools)
 	line("downloads", h.Downloads)
+	if h.Untranslated != "" {
+		b.WriteString("no cython for " + h.Untranslated + "\n")
+	}
 	line("untranslated", o.Untranslated)
 	return b.String()
 }
