@@ -223,7 +223,8 @@ func (c *outliner) finish() (*Outline, error) {
 	o.Hints.Tools = toolsOf(sys)
 	o.Hints.Downloads = f.downloads.sorted()
 	o.Untranslated = c.untranslated()
-	if len(o.Untranslated) > 0 && f.languages["cython"] && !asks(sys, "cython", "cython3") {
+	// A back end in the archive asks for what it needs when it is run.
+	if len(o.Untranslated) > 0 && f.languages["cython"] && !asks(sys, "cython") && len(sys.BackendPath) == 0 {
 		o.Hints.Untranslated = o.Untranslated[0]
 	}
 	return o, nil

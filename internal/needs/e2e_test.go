@@ -1,8 +1,11 @@
 package needs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,7 +19,7 @@ import (
 )
 
 // realImage reads one platform of an image.
-func realImage(t *testing.T, name, arch string) needs.Image {
+func realImage(t testing.TB, name, arch string) needs.Image {
 	t.Helper()
 	dir := os.Getenv("DISTILL_E2E_IMAGES")
 	if os.Getenv("DISTILL_E2E") == "" || dir == "" {
@@ -48,10 +51,116 @@ func realImage(t *testing.T, name, arch string) needs.Image {
 	}
 }
 
-// outlines reads the source archives of a folder.
-func outlines(t *testing.T) (list []needs.List) {
+// TestRealImages has what of each package's needs is missing in each image, in both
+// architectures.
+func TestRealImages(t *testing.T) {
+	missing := map[string]map[string]string{
+		"pydev": {
+			"h5py 3.11.0": "", "h5py 2.10.0": "", "lxml 5.3.0": "", "pyodbc 5.2.0": "", "psycopg2 2.9.10": "", "bottleneck 1.4.2": "", "thrift 0.21.0": "", "sasl 0.3.1": "",
+			"scipy 1.14.1": "", "pillow 11.0.0": "", "python-ldap 3.4.4": "OpenLDAP", "pycairo 1.27.0": "cairo", "pymssql 2.3.2": "FreeTDS",
+		},
+		"alpine-py": {
+			"bottleneck 1.4.2": "", "thrift 0.21.0": "", "lxml 5.3.0": "libxml2 libxslt", "pyodbc 5.2.0": "unixODBC", "h5py 3.11.0": "HDF5",
+		},
+		"conda-like": {
+			"h5py 3.11.0": "C compiler", "bottleneck 1.4.2": "C compiler",
+		},
+	}
+	for _, name := range []string{"pydev", "alpine-py", "conda-like"} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			t.Run(name+"/"+arch, func(t *testing.T) {
+				img := realImage(t, name, arch)
+				for pkg, want := range missing[name] {
+					n, v, _ := strings.Cut(pkg, " ")
+					version, err := python.ParseVersion(v)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := needs.Check(needs.BuiltIn().For(python.Name(n), version, needs.Hints{}), img)
+					var got []string
+					for _, i := range r.Missing() {
+						got = append(got, i.Need.Name)
+					}
+					if len(r.Items) == 0 || strings.Join(got, " ") != want {
+						t.Errorf("%s: missing %q, want %q\n%s", pkg, got, want, r.Text())
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestFoundIsThere compares what is found with the image: what is said to be there is,
+// and every name that is said to be missing is in no folder of headers, programs or
+// libraries.
+func TestFoundIsThere(t *testing.T) {
+	for _, name := range []string{"pydev", "alpine-py", "conda-like"} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			t.Run(name+"/"+arch, func(t *testing.T) {
+				img := realImage(t, name, arch)
+				bases := map[string][]string{}
+				for f := range img.Files.All() {
+					base := filepath.Base(f.Path)
+					bases[base] = append(bases[base], f.Path)
+				}
+				version, _ := python.ParseVersion("1000")
+				for _, pkg := range needs.BuiltIn().Names() {
+					r := needs.Check(needs.BuiltIn().For(pkg, version, needs.Hints{}), img)
+					for _, i := range r.Items {
+						compare(t, img, bases, fmt.Sprintf("%s: %s", pkg, i.Need.Name), i)
+					}
+				}
+			})
+		}
+	}
+}
+
+func compare(t *testing.T, img needs.Image, bases map[string][]string, what string, i needs.Item) {
 	t.Helper()
-	paths, _ := filepath.Glob(filepath.Join(os.Getenv("DISTILL_E2E_SDISTS"), "*.tar.gz"))
+	if i.Found != "" {
+		if _, _, ok := img.Files.Lookup(i.Found); !ok {
+			t.Errorf("%s: found %s, which is not there", what, i.Found)
+		}
+		return
+	}
+	look := slices.Concat(i.Need.Programs, i.Need.Libraries)
+	for _, p := range i.Need.PkgConfig {
+		look = append(look, p+".pc")
+	}
+	if i.Need.Header != "" {
+		look = append(look, filepath.Base(i.Need.Header))
+	}
+	for _, base := range look {
+		for _, p := range bases[base] {
+			if base != filepath.Base(i.Need.Header) || strings.HasSuffix(p, "/"+i.Need.Header) {
+				t.Logf("%s: said to be missing, and there is %s", what, p)
+			}
+		}
+	}
+}
+
+// TestShowReports shows what of each source archive in a folder is found in each image.
+func TestShowReports(t *testing.T) {
+	dir := os.Getenv("DISTILL_E2E_SDISTS")
+	if dir == "" {
+		t.Skip("set DISTILL_E2E_SDISTS to a folder of source archives, too")
+	}
+	for _, name := range []string{"pydev", "alpine-py", "conda-like"} {
+		for _, arch := range []string{"amd64", "arm64"} {
+			t.Run(name+"/"+arch, func(t *testing.T) {
+				img := realImage(t, name, arch)
+				for _, l := range outlines(t, dir) {
+					t.Logf("%s\n%s", l.Name, needs.Check(l, img).Text())
+				}
+			})
+		}
+	}
+}
+
+// outlines reads the source archives of a folder.
+func outlines(t *testing.T, dir string) (list []needs.List) {
+	t.Helper()
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.tar.gz"))
 	for _, p := range paths {
 		f, err := os.Open(p)
 		if err != nil {
@@ -72,16 +181,11 @@ func outlines(t *testing.T) (list []needs.List) {
 	return list
 }
 
-// TestShowReports shows what of each source archive is found in each image.
-func TestShowReports(t *testing.T) {
-	for _, name := range []string{"pydev", "alpine-py", "conda-like"} {
-		for _, arch := range []string{"amd64", "arm64"} {
-			t.Run(name+"/"+arch, func(t *testing.T) {
-				img := realImage(t, name, arch)
-				for _, l := range outlines(t) {
-					t.Logf("%s\n%s", l.Name, needs.Check(l, img).Text())
-				}
-			})
-		}
+func BenchmarkCheck(b *testing.B) {
+	img := realImage(b, "pydev", "amd64")
+	version, _ := python.ParseVersion("3.11")
+	l := needs.BuiltIn().For("h5py", version, needs.Hints{})
+	for b.Loop() {
+		needs.Check(l, img)
 	}
 }

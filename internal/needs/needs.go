@@ -36,6 +36,7 @@ type Need struct {
 	versions python.Specifiers
 	marker   *python.Marker
 	kind     kind
+	why      string // of kind absent: why it can't be there
 }
 
 // kind tells needs that are looked for in ways of their own.
@@ -73,6 +74,9 @@ type Hints struct {
 	Languages, Certain []string
 	// Crates says that a part in Rust needs crates that the archive does not hold.
 	Crates bool
+	// Untranslated is a module in Cython of which the archive has no C, if the build
+	// requirements have no Cython.
+	Untranslated string
 	// Tools are programs that the build requirements bring, so that the image needs none.
 	Tools []string
 	// Downloads are what the build may fetch from elsewhere, by the names that the build
@@ -135,7 +139,7 @@ func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 		b.addCompiler(&l, lang, slices.Contains(h.Certain, lang), "sources")
 	}
 	if h.Crates {
-		l.add(Need{Name: "crates that are not in the archive", Sure: slices.Contains(h.Certain, "rust"), From: "Cargo.lock", kind: absent})
+		l.add(Need{Name: "crates that are not in the archive", Sure: slices.Contains(h.Certain, "rust"), From: "Cargo.lock", kind: absent, why: noNetwork})
 	}
 	if b.entries[name] == nil { // what the documents say is better than any guess
 		b.addGuesses(&l, h)
@@ -207,6 +211,8 @@ func (b *Book) addCompiler(l *List, lang string, sure bool, from string) (known 
 	return true
 }
 
+const noNetwork = "a build has no network"
+
 // addGuesses adds what build files name. It is never sure: they name what they can do
 // without, and what they need for other systems.
 func (b *Book) addGuesses(l *List, h Hints) {
@@ -236,7 +242,10 @@ func (b *Book) addGuesses(l *List, h Hints) {
 		guess(n, ok, Need{Name: p, Libraries: []string{so}})
 	}
 	for _, d := range h.Downloads {
-		l.add(Need{Name: "to download " + d, From: "build files", kind: absent})
+		l.add(Need{Name: "to download " + d, From: "build files", kind: absent, why: noNetwork})
+	}
+	if h.Untranslated != "" {
+		l.add(Need{Name: "Cython for " + h.Untranslated, From: "sources", kind: absent, why: "it is not among the build requirements"})
 	}
 	for _, p := range h.Names {
 		// What nobody knows can't be looked for.

@@ -111,7 +111,7 @@ func (i Item) Text(manager string) string {
 	}
 	switch {
 	case i.Need.kind == absent:
-		b.WriteString(", and a build has no network")
+		b.WriteString(", and " + i.Need.why)
 	case i.Need.kind == unknown:
 		b.WriteString(", which distill can't look for")
 	case i.Env != "":
