@@ -120,6 +120,9 @@ func newSearch(img *Image) *search {
 	for _, t := range triples {
 		s.lib = append(s.lib, "lib/"+t)
 	}
+	if only := s.folders("PKG_CONFIG_LIBDIR"); len(only) > 0 { // instead of the usual ones
+		s.pc = append(s.folders("PKG_CONFIG_PATH"), only...)
+	}
 	s.lib = append(s.lib, "lib64", "lib")
 	s.addGCC(triples)
 	if prefix != "" {
@@ -204,9 +207,8 @@ func splitFolders(list string) []string {
 // item looks for one need and, if it is not there, says what carries it.
 func (s *search) item(n Need) Item {
 	item := s.find(n)
-	if n.kind == pythonHeader && !s.system {
-		// The packages of the operating system are those of another interpreter.
-		item.Need.Packages = Packages{}
+	if n.kind == pythonHeader {
+		item.Need.Packages = s.headerPackages(n.Packages)
 	}
 	if item.Found != "" {
 		return item
@@ -218,6 +220,21 @@ func (s *search) item(n Need) Item {
 		}
 	}
 	return item
+}
+
+// headerPackages returns the packages with the headers of the interpreter: none if it is
+// not the operating system's, and those of its version if there is another python3.
+func (s *search) headerPackages(p Packages) Packages {
+	if !s.system {
+		return Packages{}
+	}
+	name := s.stdlib[strings.LastIndexByte(s.stdlib, '/')+1:]
+	first, ok := s.set.Resolve("usr/bin/python3")
+	first = first[strings.LastIndexByte(first, '/')+1:]
+	if ok && strings.HasPrefix(first, "python3.") && first != name {
+		return Packages{APT: []string{name + "-dev"}, RPM: []string{name + "-devel"}}
+	}
+	return p
 }
 
 // managersOf lists the package managers of which packages would help, best first.

@@ -28,6 +28,8 @@ func TestCheckLooksWhereBuildsLook(t *testing.T) {
 		{"pkg-config of the architecture", hdf5, "", "usr/lib/aarch64-linux-gnu/pkgconfig/hdf5.pc", "/usr/lib/aarch64-linux-gnu/pkgconfig/hdf5.pc"},
 		{"pkg-config", hdf5, "", "usr/share/pkgconfig/hdf5.pc", "/usr/share/pkgconfig/hdf5.pc"},
 		{"PKG_CONFIG_PATH", hdf5, "PKG_CONFIG_PATH=/opt/x/lib/pkgconfig:relative", "opt/x/lib/pkgconfig/hdf5.pc", "/opt/x/lib/pkgconfig/hdf5.pc"},
+		{"PKG_CONFIG_LIBDIR", hdf5, "PKG_CONFIG_LIBDIR=/opt/x", "opt/x/hdf5.pc", "/opt/x/hdf5.pc"},
+		{"PKG_CONFIG_LIBDIR only", hdf5, "PKG_CONFIG_LIBDIR=/opt/x", "usr/share/pkgconfig/hdf5.pc", ""},
 		{"elsewhere", hdf5, "", "opt/x/lib/pkgconfig/hdf5.pc opt/x/include/hdf5.h opt/x/bin/h5cc*", ""},
 		{"CPATH", hdf5, "CPATH=/opt/x/include", "opt/x/include/hdf5.h", "/opt/x/include"},
 		{"LIBRARY_PATH", hdf5, "LIBRARY_PATH=/opt/x/lib", "opt/x/lib/libhdf5.so", "/opt/x/lib/libhdf5.so"},
@@ -114,6 +116,8 @@ func TestAdviceFitsTheImage(t *testing.T) {
 		{"Fedora", "usr/lib/sysimage/rpm/rpmdb.sqlite", Image{Prefix: "usr", Stdlib: "usr/lib64/python3.12"}, "gcc (rpm) python3-devel (rpm) openssl-devel (rpm)"},
 		// Debian's headers are those of Debian's Python.
 		{"own Python", "var/lib/dpkg/status", Image{Prefix: "usr/local", Stdlib: "usr/local/lib/python3.12"}, "gcc libc6-dev (apt) libssl-dev (apt)"},
+		{"another Python", "var/lib/dpkg/status usr/bin/python3.11* usr/bin/python3 -> python3.11", Image{Prefix: "usr", Stdlib: "usr/lib/python3.13"},
+			"gcc libc6-dev (apt) python3.13-dev (apt) libssl-dev (apt)"},
 		{"conda", "var/lib/dpkg/status opt/conda/conda-meta/history", Image{Prefix: "opt/conda", Stdlib: "opt/conda/lib/python3.12"}, "c-compiler (conda) openssl (conda)"},
 		{"conda on Alpine", "lib/apk/db/installed opt/conda/lib/python3.12/_sysconfigdata__linux_x86_64-linux-gnu.py", Image{Prefix: "opt/conda", Stdlib: "opt/conda/lib/python3.12"}, ""},
 		{"nothing", "etc/passwd", Image{Prefix: "usr", Stdlib: "usr/lib/python3.11"}, ""},

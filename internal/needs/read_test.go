@@ -102,13 +102,13 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadSaysTheSameOfTheSame(t *testing.T) {
-	first, again := Check(BuiltIn().For("acme", version(t, "1"), all()), debian()).Text(), ""
+	first := Check(BuiltIn().For("acme", version(t, "1"), all()), debian()).Text()
 	for range 5 {
 		b, err := Read("needs.toml", needsText)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again = Check(b.For("acme", version(t, "1"), all()), debian()).Text()
+		again := Check(b.For("acme", version(t, "1"), all()), debian()).Text()
 		if again != first {
 			t.Fatalf("got\n%s\nand\n%s", first, again)
 		}
