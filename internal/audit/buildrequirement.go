@@ -17,7 +17,7 @@ import (
 func buildRules() []Rule {
 	return []Rule{
 		ofBuilds(vulnerable, Low, "A build requirement has a known vulnerability",
-			"It is not installed. Lock again with --upgrade-package NAME where the package allows a fixed version. Reports of malware keep their severity."),
+			"It is not installed. A newer version of what is built with it, or a wheel of that, takes a newer one or none. Reports of malware keep their severity."),
 		ofBuilds(changed, Critical, "The file of a build requirement on the index is not the one that was locked",
 			"Whoever changed it can change the packages that are built with it. Find out what happened before anything is built."),
 		ofBuilds(vanished, Medium, "The index does not have a build requirement any more",
@@ -59,8 +59,11 @@ func (f *Facts) judgeTools(r Rule) []Finding {
 			x.Severity = Unset
 		}
 		x.Message += " (" + notes[Key{x.Package, x.Version}] + ")"
-		if slices.Contains([]string{vulnerable.Code, vanished.Code, yanked.Code}, r.Code) {
-			x.Fix += "; distill lock --upgrade-package " + string(x.Package) + " does so if what is built allows it"
+		switch r.Code {
+		case vulnerable.Code:
+			x.Fix += "; builds take what is of the time of their source archive, so lock a newer version of what is built with it, or one that has a wheel"
+		case vanished.Code, yanked.Code:
+			x.Fix += "; distill lock --upgrade-package " + string(x.Package) + " looks for one"
 		}
 	}
 	return out

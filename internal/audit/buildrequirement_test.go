@@ -52,7 +52,8 @@ func TestBuildRequirementsWeighLess(t *testing.T) {
 	critical := advisory(t, "PYSEC-1", "1.2")
 	critical.Severity, critical.Score = Critical, 9.8
 	const note = " (not installed: b 1.0 is built with it); "
-	const upgrade = "; distill lock --upgrade-package a does so if what is built allows it"
+	const upgrade = "; distill lock --upgrade-package a looks for one"
+	const newer = "; builds take what is of the time of their source archive, so lock a newer version of what is built with it, or one that has a wheel"
 	for _, c := range []struct {
 		name, file string
 		with       func(*Facts)
@@ -60,8 +61,8 @@ func TestBuildRequirementsWeighLess(t *testing.T) {
 	}{
 		{"clean", wheel, index(listing(t, wheel)), ""},
 		{"nothing known", wheel, nil, ""},
-		{"vulnerable", wheel, known(critical), "low PYSEC-1 [linux/arm64] a 1.0: bad PYSEC-1 (not installed: b 1.0 is built with it); upgrade to 1.2 or later" + upgrade},
-		{"malware", wheel, known(advisory(t, "MAL-2025-1", "1.2")), "unknown MAL-2025-1 [linux/arm64] a 1.0: bad MAL-2025-1" + note + "upgrade to 1.2 or later" + upgrade},
+		{"vulnerable", wheel, known(critical), "low PYSEC-1 [linux/arm64] a 1.0: bad PYSEC-1 (not installed: b 1.0 is built with it); upgrade to 1.2 or later" + newer},
+		{"malware", wheel, known(advisory(t, "MAL-2025-1", "1.2")), "unknown MAL-2025-1 [linux/arm64] a 1.0: bad MAL-2025-1" + note + "upgrade to 1.2 or later" + newer},
 		{"changed", wheel, index(listing(t, wheel+" changed")), "critical build-changed/a [linux/arm64] a 1.0: a-1.0-py3-none-any.whl has another content on the index: " +
 			"sha256 bbbbbbbbbbbbbbbb..., the lock has aaaaaaaaaaaaaaaa..." + note + "do not install it before it is clear which file is right"},
 		{"vanished", wheel, index(&Listing{Missing: true, Where: "the index"}), "medium build-vanished/a [linux/arm64] a 1.0: the project is not on the index any more" + note +

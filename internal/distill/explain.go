@@ -89,7 +89,7 @@ func explain(l *pylock.Lock, p *pylock.Package, tool bool) Explanation {
 		Chain: chain(newParents(l), p), Why: whyVersion(l, p), Tool: tool, Builds: explainBuilds(p),
 	}
 	if tool {
-		e.Uses, e.Why = uses(l, p), newestThen(p)
+		e.Uses, e.Why = uses(l, p), ofItsTime
 	}
 	for _, x := range p.Distill.Extras {
 		e.Extras = append(e.Extras, string(x))
@@ -130,12 +130,11 @@ func whyVersion(l *pylock.Lock, p *pylock.Package) string {
 	case prefer != "newest" && slices.Contains(slices.Collect(maps.Values(p.Distill.On)), pylock.FromImage):
 		return "it stands in the development image, whose versions come before newer ones (--prefer newest changes that)"
 	}
-	return newestThen(p)
-}
-
-func newestThen(p *pylock.Package) string {
 	return "the newest that fitted when it came into the lock; --upgrade-package " + string(p.Name) + " looks for a newer one"
 }
+
+// ofItsTime is the rule that chooses build requirements.
+const ofItsTime = "of the time of the source archive that is built with it, or what an earlier lock had"
 
 // whyBuild says why a source archive is taken.
 func whyBuild(l *pylock.Lock, p *pylock.Package) string {
