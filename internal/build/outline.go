@@ -2,7 +2,6 @@ package build
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -199,22 +198,19 @@ func (c *outliner) finish() (*Outline, error) {
 		return nil, err
 	}
 	var doc pyprojectTables
-	// Tables of tools that are not what they are taken for are the tools' business; only
-	// [external] is a standard's.
+	// Tables that are not what they are taken for are their tools' business; what can be
+	// read of the others is kept.
 	if err := toml.Unmarshal(c.pyproject, &doc); err != nil {
 		doc = pyprojectTables{}
 		var only struct {
 			External external `toml:"external"`
 		}
-		if err := toml.Unmarshal(c.pyproject, &only); err != nil {
-			return nil, err
+		if toml.Unmarshal(c.pyproject, &only) == nil {
+			doc.External = only.External
 		}
-		doc.External = only.External
 	}
 	o := &Outline{}
-	if o.Hints.External, err = doc.External.parse(); err != nil {
-		return nil, err
-	}
+	o.Hints.External = doc.External.parse()
 	f := &found{}
 	c.languages(f, sys, &doc)
 	o.Hints.Languages, o.Hints.Certain = f.languages.sorted(), f.certain.sorted()
@@ -247,26 +243,30 @@ func toolsOf(sys *System) []string {
 	return out.sorted()
 }
 
-func (x *external) parse() ([]needs.External, error) {
+// maxExternal is more than a project has that a person wrote down.
+const maxExternal = 256
+
+// parse reads the lists. PEP 725 is a draft: what is written otherwise is shown when the
+// build fails, and does not stop it.
+func (x *external) parse() []needs.External {
 	var out []needs.External
-	add := func(list []string, optional bool) error {
+	add := func(list []string, optional bool) {
 		for _, text := range list {
 			e, err := needs.ParseExternal(text)
-			if err != nil {
-				return err
-			}
 			e.Optional = optional
-			out = append(out, e)
+			if (err == nil || e.Text != "") && len(out) < maxExternal {
+				out = append(out, e)
+			}
 		}
-		return nil
 	}
-	err := errors.Join(add(x.Build, false), add(x.Host, false))
+	add(x.Build, false)
+	add(x.Host, false)
 	for _, m := range []map[string][]string{x.OptionalBuild, x.OptionalHost} {
 		for _, extra := range slices.Sorted(maps.Keys(m)) {
-			err = errors.Join(err, add(m[extra], true))
+			add(m[extra], true)
 		}
 	}
-	return out, err
+	return out
 }
 
 // untranslated lists the modules in Cython that have no C beside them.

@@ -8,7 +8,8 @@ import (
 	"github.com/r-seed-1713b764/distill/internal/python"
 )
 
-// External is one external dependency of PEP 725: a DepURL, perhaps with a marker.
+// External is one external dependency of PEP 725: a DepURL, perhaps with a marker. One
+// without Type is not understood; it is shown as something that may be needed.
 type External struct {
 	Text     string // as written
 	Type     string // "generic", "virtual", "github", "pypi" ...
@@ -21,35 +22,40 @@ type External struct {
 // maxExternal is more than any DepURL has, in bytes.
 const maxExternal = 1024
 
-// ParseExternal reads "dep:type/namespace/name@version ; marker". The scheme of package
-// URLs, "pkg:", of which DepURLs are made, is taken too.
+// ParseExternal reads "dep:type/namespace/name@version ; marker". What earlier drafts of
+// the PEP had is taken, too: "pkg:generic/name" and "virtual:compiler/c". With an error, it
+// returns what holds only the text.
 func ParseExternal(text string) (External, error) {
-	x := External{Text: text}
+	bare := External{Text: text}
+	x := bare
 	if len(text) > maxExternal {
-		return x, fmt.Errorf("an external dependency of %d bytes", len(text))
+		return External{}, fmt.Errorf("an external dependency of %d bytes", len(text))
 	}
 	url, marker, hasMarker := strings.Cut(text, ";")
 	if hasMarker {
 		m, err := python.ParseMarker(strings.TrimSpace(marker))
 		if err != nil {
-			return x, fmt.Errorf("external dependency %q: %w", text, err)
+			return bare, fmt.Errorf("external dependency %q: %w", text, err)
 		}
 		x.Marker = m
 	}
 	url = strings.TrimSpace(url)
-	rest, ok := strings.CutPrefix(url, "dep:")
-	if !ok {
-		if rest, ok = strings.CutPrefix(url, "pkg:"); !ok {
-			return x, fmt.Errorf("external dependency %q is no dep: URL", text)
-		}
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "dep", "pkg":
+	case "virtual":
+		rest = "virtual/" + rest
+	default:
+		return bare, fmt.Errorf("external dependency %q is no dep: URL", text)
 	}
 	rest, _, _ = strings.Cut(rest, "#")
 	rest, _, _ = strings.Cut(rest, "?")
 	rest, x.Version, _ = strings.Cut(rest, "@")
+	var ok bool
 	x.Type, x.Name, ok = strings.Cut(strings.TrimSpace(rest), "/")
 	x.Version = strings.TrimSpace(x.Version)
 	if err := x.check(); !ok || err != nil {
-		return x, fmt.Errorf("external dependency %q is no dep:type/name", text)
+		return bare, fmt.Errorf("external dependency %q is no dep:type/name", text)
 	}
 	x.Type = strings.ToLower(x.Type)
 	return x, nil
@@ -86,6 +92,7 @@ func (b *Book) addExternal(l *List, x External) {
 	switch x.Type {
 	case "virtual":
 		n, known = b.find(strings.TrimPrefix(x.Name, "interface/"), "virtual")
+	case "":
 	case "pypi":
 		return // stands among the build requirements
 	default:

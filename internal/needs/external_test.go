@@ -15,6 +15,7 @@ func TestParseExternal(t *testing.T) {
 		{"dep:generic/openjpeg@>=2.0,<3", "generic openjpeg@>=2.0,<3"},
 		{"dep:github/AbiWord/enchant; platform_system!='Windows'", "github AbiWord/enchant; platform_system != \"Windows\""},
 		{"pkg:Generic/libffi?arch=x#sub", "generic libffi"},
+		{"virtual:compiler/c", "virtual compiler/c"},
 		{" dep:golang/example.org/a/b ", "golang example.org/a/b"},
 	} {
 		x, err := ParseExternal(c.text)
@@ -30,7 +31,7 @@ func TestParseExternal(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "openssl", "dep:", "dep:openssl", "dep:generic/", "dep:/openssl", "dep:a//b", "dep:generic/a b", "dep:generic/a; os_name", "dep:generic/\x00", "dep:generic/" + strings.Repeat("a", 2000)} {
-		if x, err := ParseExternal(bad); err == nil {
+		if x, err := ParseExternal(bad); err == nil || x.Type != "" || x.Name != "" {
 			t.Errorf("%q: %+v", bad, x)
 		}
 	}
@@ -42,6 +43,7 @@ func TestExternalDependenciesAreNeeded(t *testing.T) {
 		"dep:generic/pkg-config", "dep:generic/ninja", "dep:github/acme/thing@>=1", "dep:pypi/numpy", "dep:virtual/compiler/algol", "dep:virtual/interface/teapot",
 		"dep:generic/sqlite; platform_system=='Windows'", "dep:generic/zlib; platform_system=='Linux'")
 	x[2].Optional = true
+	x = append(x, External{Text: "gcc (any)"})
 	l := b.For("acme", version(t, "1"), Hints{External: x})
 	env := python.MarkerEnvFor(version(t, "3.11"), "x86_64")
 	img := debian()
@@ -51,7 +53,7 @@ func TestExternalDependenciesAreNeeded(t *testing.T) {
 	if got := strings.Join(names(r.Missing()), ", "); got != want {
 		t.Errorf("missing %s, want %s", got, want)
 	}
-	want = "libffi, dep:github/acme/thing@>=1, dep:virtual/compiler/algol, dep:virtual/interface/teapot"
+	want = "libffi, dep:github/acme/thing@>=1, dep:virtual/compiler/algol, dep:virtual/interface/teapot, gcc (any)"
 	if got := strings.Join(names(r.Unsure()), ", "); got != want {
 		t.Errorf("unsure %s, want %s", got, want)
 	}
