@@ -77,7 +77,7 @@ func sizeOf(f *os.File) (width, height int) {
 	return w, h
 }
 
-// Step says that a platform ("" for all) has come to a step.
+// Step says that a platform ("" for all) has come to a step: what it did before is over.
 func (p *progress) Step(platform, step string) {
 	if p == nil || p.mode == "quiet" {
 		return
@@ -85,7 +85,7 @@ func (p *progress) Step(platform, step string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rows = slices.DeleteFunc(p.rows, func(r *row) bool {
-		over := r.platform == platform && !r.beside
+		over := (platform == "" || r.platform == platform) && !r.beside
 		if over {
 			p.flush(r)
 		}

@@ -95,6 +95,7 @@ func TestBuildsSideBySideHaveRowsOfTheirOwn(t *testing.T) {
 		p.Output("linux/amd64", "building a 1.0", fmt.Sprintf("cc a%d.c", i))
 	}
 	p.Output("linux/amd64", "building b 2.0", "running build_ext")
+	p.Output("linux/amd64", "building b 2.0", " \r\n")
 	p.Output("linux/amd64", "building c 3.0", "of nothing")
 	p.show()
 	want(t, s, `
@@ -130,6 +131,19 @@ linux/amd64    choosing files`)
 	endB()
 	p.Output("linux/amd64", "choosing files", "late")
 	want(t, s, "warning: something")
+}
+
+func TestStepOfAllEndsThoseOfEach(t *testing.T) {
+	s, p := newScreen(t, 80, 24)
+	p.Step("linux/amd64", "reading")
+	p.Step("linux/arm64", "reading")
+	defer p.Begin("linux/amd64", "building a 1.0")()
+	p.Step("", "publishing")
+	p.Step("linux/arm64", "publishing")
+	want(t, s, `
+linux/amd64    building a 1.0
+all platforms  publishing
+linux/arm64    publishing`)
 }
 
 func TestTwoOfOneNameEndApart(t *testing.T) {

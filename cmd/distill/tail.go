@@ -66,6 +66,9 @@ func (p *progress) Output(platform, step, line string) {
 		return
 	}
 	if p.mode == "tty" {
+		if strings.TrimSpace(line) == "" {
+			return // there is little room
+		}
 		r.output.add(line)
 		p.draw(false)
 		return
