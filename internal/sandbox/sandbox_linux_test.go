@@ -454,3 +454,30 @@ func TestRunIsSafeForSeveralGoroutines(t *testing.T) {
 		}
 	}
 }
+
+// TestHomeInMount has HOME and the working folder in a folder that is mounted.
+func TestHomeInMount(t *testing.T) {
+	check := func(t *testing.T, e Engine) {
+		root := rootFor(t, e, "amd64")
+		out := t.TempDir()
+		if err := os.Mkdir(filepath.Join(out, "home"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		os.Chmod(filepath.Join(out, "home"), 0o777)
+		c := Command{Mounts: []Mount{{Host: out, Path: "/mnt/out"}}, ReadOnly: true, Env: []string{"HOME=/mnt/out/home"}, Dir: "/mnt/out"}
+		if text, err := run(t, e, root, c, "write", "/mnt/out/home/made"); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if text, err := os.ReadFile(filepath.Join(out, "home", "made")); err != nil || string(text) != "written" {
+			t.Errorf("what came out: %q, %v", text, err)
+		}
+	}
+	each(t, check)
+	t.Run("without overlay", func(t *testing.T) {
+		e := namespaces{parts: true}
+		if err := try(t.Context(), e); err != nil {
+			t.Skip(err)
+		}
+		check(t, e)
+	})
+}
