@@ -81,6 +81,7 @@ func TestCompilerIsThatOfTheInterpreter(t *testing.T) {
 		name, lang, notes, tree string
 		found, set              string
 	}{
+		{"the image's", "c", sysconfig, "usr/bin/acme-cc* usr/bin/gcc*", "/usr/bin/acme-cc", ""},
 		{"its own", "c", sysconfig, "usr/bin/cc* usr/bin/aarch64-linux-gnu-gcc*", "/usr/bin/aarch64-linux-gnu-gcc", ""},
 		{"another", "c", sysconfig, "usr/bin/clang* usr/bin/gcc*", "/usr/bin/gcc", "CC=gcc"},
 		{"none", "c", sysconfig, "usr/bin/ccache*", "", ""},
@@ -94,6 +95,7 @@ func TestCompilerIsThatOfTheInterpreter(t *testing.T) {
 		{"Rust", "rust", sysconfig, "usr/bin/cargo*", "/usr/bin/cargo", ""},
 	} {
 		img := debian(append(split(c.tree), "usr/lib/python3.11/_sysconfigdata__linux_aarch64-linux-gnu.py = "+c.notes)...)
+		img.Env = []string{"CC=acme-cc -m64"}
 		l := b.For("acme", version(t, "1"), Hints{Languages: []string{c.lang}})
 		r := Check(l, img)
 		if got := r.Items[0]; got.Found != c.found || strings.Join(r.Set(), " ") != c.set {

@@ -23,6 +23,10 @@ func (s *search) compiler(n Need) Item {
 	variable := variables[n.Name]
 	want := ""
 	if variable != "" {
+		if at := s.command(firstWord(s.env[variable])); at != "" { // what the image says goes first
+			item.Found = at
+			return item
+		}
 		want = firstWord(s.sysconfig(variable))
 	}
 	if variable == "CXX" && !strings.Contains(want, "++") {
@@ -48,6 +52,9 @@ func (s *search) compiler(n Need) Item {
 
 // command returns where a program is that is named as in a shell.
 func (s *search) command(name string) string {
+	if name == "" {
+		return ""
+	}
 	if strings.HasPrefix(name, "/") {
 		if f, _, ok := s.set.Lookup(files.Clean(name)); ok && f.IsRegular() {
 			return name

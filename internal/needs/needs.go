@@ -141,6 +141,12 @@ func (b *Book) For(name python.Name, v python.Version, h Hints) List {
 	if h.Crates {
 		l.add(Need{Name: "crates that are not in the archive", Sure: slices.Contains(h.Certain, "rust"), From: "Cargo.lock", kind: absent, why: noNetwork})
 	}
+	for _, d := range h.Downloads {
+		l.add(Need{Name: "to download " + d, From: "build files", kind: absent, why: noNetwork})
+	}
+	if h.Untranslated != "" {
+		l.add(Need{Name: "Cython for " + h.Untranslated, From: "sources", kind: absent, why: "it is not among the build requirements"})
+	}
 	if b.entries[name] == nil { // what the documents say is better than any guess
 		b.addGuesses(&l, h)
 	}
@@ -240,12 +246,6 @@ func (b *Book) addGuesses(l *List, h Hints) {
 		so := "lib" + p + ".so"
 		n, ok := b.find(so, "library")
 		guess(n, ok, Need{Name: p, Libraries: []string{so}})
-	}
-	for _, d := range h.Downloads {
-		l.add(Need{Name: "to download " + d, From: "build files", kind: absent, why: noNetwork})
-	}
-	if h.Untranslated != "" {
-		l.add(Need{Name: "Cython for " + h.Untranslated, From: "sources", kind: absent, why: "it is not among the build requirements"})
 	}
 	for _, p := range h.Names {
 		// What nobody knows can't be looked for.

@@ -143,6 +143,7 @@ func TestNeedsOfAVersion(t *testing.T) {
 		{"2.10.0", Hints{}, "C compiler, headers of Python, HDF5, lzo | headers of the C library, MPI"},
 		// What the archive says by guess is left out beside the book.
 		{"3.11", Hints{PkgConfig: []string{"zlib"}, Libraries: []string{"odbc"}}, "C compiler, headers of Python, HDF5 | headers of the C library, MPI"},
+		{"3.11", Hints{Downloads: []string{"freetype"}}, "C compiler, headers of Python, HDF5 | headers of the C library, MPI, to download freetype"},
 		// What it says by PEP 725 is joined.
 		{"3.11", Hints{External: externals(t, "dep:generic/zlib", "dep:virtual/compiler/c", "dep:virtual/compiler/cxx", "dep:generic/HDF5")},
 			"C compiler, C++ compiler, headers of Python, HDF5, zlib | headers of the C library, MPI"},
