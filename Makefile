@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build test check fmt-check vet lint race demo images e2e bench bench-size bench-resolve clean
+.PHONY: help build test check fmt-check vet lint race demo images e2e bench bench-size bench-resolve bench-builds clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,6 +50,7 @@ e2e: build images ## Ship six applications out of the large images and run them 
 	e2e/mutate.sh
 	e2e/trim.py
 	e2e/rebase.sh
+	e2e/builds.sh
 
 bench: build images ## Measure against multi-stage Dockerfiles with pip and uv (root, an hour)
 	bench/run.sh
@@ -59,6 +60,9 @@ bench-size: build images ## Measure size and start with and without byte code, a
 
 bench-resolve: build ## Measure distill lock against uv pip compile (network, half an hour)
 	python3 bench/resolve.py
+
+bench-builds: build images ## Measure builds from source, native, emulated and cached (root, network, an hour)
+	bench/builds.sh
 
 clean: ## Remove what was built
 	rm -rf bin dist

@@ -9,7 +9,8 @@
 #       errors    what is missing, what does not compile, interrupts, full disks, two runs at a time
 #       hostile   fixtures/builds/attacks
 #
-#   E2E_BUILDS=short   leave out what takes more than two minutes in qemu (h5py and contourpy for arm64)
+#   E2E_BUILDS=short   of what is built for arm64 in qemu, only build-small
+#   E2E_WHEELS=FOLDER  keep the wheel cache of build-large and build-alpine there: the next run finds what this one built
 #   E2E_SETS=NAMES     the sets of fixtures/requirements to build (default all of build-*)
 #   E2E_ENGINE=NAME    the engine of errors and hostile (default auto)
 #   E2E_ATTACKS=NAMES  only these of fixtures/builds/attacks

@@ -37,17 +37,18 @@ cleanup() {
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# registry: starts Debian's docker-registry on a free port of loopback; $REGISTRY is its name
+# registry [FOLDER]: starts Debian's docker-registry on a free port of loopback; $REGISTRY is its name. It keeps
+# what it gets in FOLDER (default $WORK/registry).
 registry() {
-  local port; port=$(free_port)
-  mkdir -p "$WORK/registry"
-  cat >"$WORK/registry.yml" <<C
+  local port dir=${1:-$WORK/registry}; port=$(free_port)
+  mkdir -p "$dir"
+  cat >"$WORK/registry-$port.yml" <<C
 version: 0.1
 log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: $WORK/registry}}
+storage: {filesystem: {rootdirectory: $dir}}
 http: {addr: "127.0.0.1:$port"}
 C
-  docker-registry serve "$WORK/registry.yml" >"$WORK/registry.log" 2>&1 &
+  docker-registry serve "$WORK/registry-$port.yml" >"$WORK/registry.log" 2>&1 &
   PIDS+=($!)
   REGISTRY=localhost:$port
   for _ in {1..100}; do
