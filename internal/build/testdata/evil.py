@@ -43,7 +43,10 @@ def writes_outside(out):
     names = ["/distill-evil", "/etc/distill-evil", "/usr/lib/distill-evil", "/root/distill-evil", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
              "/proc/1/oom_score_adj", "/dev/sda", "/dev/kmsg", "/dev/mem", "/sys/distill-evil", "/usr/bin/python3.11", "/proc/1/root/distill-evil", "/proc/1/cwd/distill-evil"]
     for name in names:
-        attempt("wrote " + name, lambda: open(name, "a").close())
+        if name.startswith("/dev/"):  # where a user may make files, in memory
+            attempt("opened " + name, lambda: os.close(os.open(name, os.O_WRONLY)))
+        else:
+            attempt("wrote " + name, lambda: open(name, "a").close())
     attempt("mknod", lambda: os.mknod(os.path.join(out, "disk"), 0o60666, os.makedev(8, 0)))
     attempt("chown", lambda: os.chown(out, 0, 0))
     attempt("chroot", lambda: os.chroot(out))
