@@ -104,6 +104,8 @@ buildkit_halt() {
 buildkit_stop() {
   buildkit_halt amd64
   buildkit_halt arm64
+  # a daemon that was killed leaves mounts
+  awk -v w="$BUILDKIT_STATE/" 'index($2, w) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
   rm -rf "$BUILDKIT_STATE/amd64" "$BUILDKIT_STATE/arm64"
 }
 

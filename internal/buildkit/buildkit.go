@@ -88,7 +88,8 @@ func Open(ctx context.Context, addresses string, o Options) (*Pool, error) {
 	}
 	for i, err := range failed {
 		if err != nil && !(list[i].shared && slices.ContainsFunc(p.nodes, func(n *node) bool { return n.name == list[i].text })) {
-			return nil, errors.Join(err, p.Close())
+			_ = p.Close()
+			return nil, err
 		}
 	}
 	return p, nil
@@ -137,7 +138,8 @@ func (p *Pool) able(platform string) []*node {
 	return list
 }
 
-// take chooses the node for a job, and release gives it back.
+// take chooses the node for a job, and release gives it back, telling whether that was
+// its last.
 func (p *Pool) take(platform string) (*node, error) {
 	list := p.able(platform)
 	if len(list) == 0 {
@@ -155,10 +157,11 @@ func (p *Pool) take(platform string) (*node, error) {
 	return best, nil
 }
 
-func (p *Pool) release(n *node) {
+func (p *Pool) release(n *node) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n.busy--
+	return n.busy == 0
 }
 
 // platforms lists what each node has, for a message.

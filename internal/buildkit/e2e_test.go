@@ -88,7 +88,7 @@ func (e *endToEnd) run(t *testing.T, script string, change func(*Job), take func
 	var log bytes.Buffer
 	j := Job{
 		Image: e.image, Platform: e.platform, Place: "/build", Out: "out", User: 1000, Args: []string{"/bin/sh", "-c", script},
-		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "A=1 $B"}, Log: &log, Name: "test", Fresh: true,
+		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "A=1 $B"}, Log: &log, Name: "test",
 		Files: files.NewSet([]*files.File{
 			{Path: "out", Mode: fs.ModeDir | 0o755, ModTime: 1e9},
 			textFile("in/a.txt", "content of a\n"),
@@ -159,36 +159,46 @@ chmod 4777 out/sub/r; mkdir -m 0 out/closed; printf 'x' >'out/a b'`
 	}
 }
 
-// content: a node answers from what it has for the same job only.
+// content: each job runs, with its own files, though they are of the path, size and time of
+// another's; and nothing of it stays on the node.
 func (e *endToEnd) content(t *testing.T) {
-	run := func(text string, fresh bool) string {
-		out := ""
+	seen := map[string]bool{}
+	for _, text := range []string{"one ", "one ", "two ", "six "} {
 		log, err := e.run(t, "cat in/same >out/r; cat /proc/sys/kernel/random/uuid >>out/r", func(j *Job) {
-			j.Fresh = fresh
 			j.Files = files.NewSet([]*files.File{textFile("in/same", text)})
 		}, func(root *os.Root) error {
 			b, err := root.ReadFile("out/r")
-			out = string(b)
+			if !strings.HasPrefix(string(b), text) || seen[string(b)] {
+				t.Errorf("job with %q gives %q", text, b)
+			}
+			seen[string(b)] = true
 			return err
 		})
 		if err != nil {
 			t.Fatalf("%v: %s", err, log)
 		}
-		if !strings.HasPrefix(out, text) {
-			t.Errorf("job with %q has read %q", text, out)
+	}
+	for _, n := range e.pool.nodes {
+		if left := e.left(t, n); len(left) > 0 {
+			t.Errorf("%s keeps %q", n.name, left)
 		}
-		return out
 	}
-	one := run("one ", false)
-	if again := run("one ", false); again != one {
-		t.Errorf("the same job ran twice: %q, %q", one, again)
+}
+
+// left lists what a node keeps that is no layer of an image.
+func (e *endToEnd) left(t *testing.T, n *node) []string {
+	t.Helper()
+	list, err := n.client.DiskUsage(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if again := run("one ", true); again == one {
-		t.Errorf("a fresh job did not run: %q", one)
+	var out []string
+	for _, u := range list {
+		if !strings.HasPrefix(u.Description, "pulled from ") {
+			out = append(out, string(u.RecordType)+" "+u.Description)
+		}
 	}
-	// The same path, size and time.
-	run("two ", false)
-	run("six ", true)
+	return out
 }
 
 func (e *endToEnd) failure(t *testing.T) {

@@ -41,6 +41,8 @@ type fakeDaemon struct {
 	mu        sync.Mutex
 	logs      map[string]chan *control.StatusResponse
 	runs      int
+	pruned    []string // the filters
+	left      int      // what the next question for its usage is answered
 }
 
 // fakeRun is what a program of a fake daemon sees, and may leave.
@@ -96,6 +98,24 @@ func (d *fakeDaemon) ListWorkers(context.Context, *control.ListWorkersRequest) (
 		w.Platforms = append(w.Platforms, &pb.Platform{OS: p.os, Architecture: p.arch, Variant: p.variant})
 	}
 	return &control.ListWorkersResponse{Record: []*apitypes.WorkerRecord{w}}, nil
+}
+
+func (d *fakeDaemon) Prune(r *control.PruneRequest, _ control.Control_PruneServer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pruned = r.Filter
+	return nil
+}
+
+func (d *fakeDaemon) DiskUsage(context.Context, *control.DiskUsageRequest) (*control.DiskUsageResponse, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := &control.DiskUsageResponse{}
+	for range d.left {
+		r.Record = append(r.Record, &control.UsageRecord{ID: "x"})
+	}
+	d.left = max(0, d.left-1)
+	return r, nil
 }
 
 func (d *fakeDaemon) Session(stream control.Control_SessionServer) error {
@@ -155,8 +175,14 @@ func (d *fakeDaemon) Solve(ctx context.Context, r *control.SolveRequest) (*contr
 			store = "oci:" + s.Attrs[pb.AttrOCILayoutStoreID]
 		}
 	}
-	if err := filesync.FSSync(ctx, caller, filesync.FSSendRequestOpt{Name: inputName, DestDir: dir, Differ: fsutil.DiffNone, Filter: mine}); err != nil {
-		return nil, err
+	for _, name := range []string{placeInput, resultInput} {
+		to := filepath.Join(dir, name)
+		if err := os.Mkdir(to, 0o755); err != nil {
+			return nil, err
+		}
+		if err := filesync.FSSync(ctx, caller, filesync.FSSendRequestOpt{Name: name, DestDir: to, Differ: fsutil.DiffNone, Filter: mine}); err != nil {
+			return nil, err
+		}
 	}
 	blobs := sessioncontent.NewCallerStore(caller, store)
 	run.image = func(d digest.Digest) ([]byte, error) {

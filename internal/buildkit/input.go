@@ -8,55 +8,57 @@ import (
 	"path"
 	"strings"
 
+	"github.com/moby/buildkit/session/filesync"
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
 
-// What a node is sent: the files of the place below one folder, those of its results
-// below another, since they are mounted one over the other. Of the results only what is
-// below the mounted folder is in the way of the first.
+// A node is sent the files of the place, in one folder, and those of its results apart,
+// since only they come back.
 const (
-	inputPlace = "/place"
-	inputOut   = "/result"
-	placeName  = "p"
+	placeInput  = "distill-place"
+	resultInput = "distill-result"
+	placeFolder = "place" // a folder that is mounted has an owner, the top has not
 )
 
-// input is the files of a job as the client sends them: sorted, owned by nobody, from
-// where they are.
+// input is files of a job as a session sends them: in order, from where they are.
 type input struct {
-	set  files.Set
-	fail func(error) // is told of a file that can't be read, which the protocol can't say
+	set   files.Set
+	owner int
+	fail  func(error) // is told of a file that can't be read, which the protocol can't say
 }
 
-// newInput lays the files out. There are always the folders of place and results.
-func newInput(set files.Set, out string, fail func(error)) (*input, error) {
+// newInputs lays the files out. There are always the folders of the place and the results.
+func newInputs(j *Job, fail func(error)) (filesync.StaticDirSource, error) {
 	var top int64
-	for f := range set.All() {
+	for f := range j.Files.All() {
 		top = max(top, f.ModTime)
 	}
-	place, result := inputPlace[1:]+"/"+placeName, inputOut[1:]
 	folder := func(p string) *files.File { return &files.File{Path: p, Mode: fs.ModeDir | 0o755, ModTime: top} }
-	list := []*files.File{folder(inputPlace[1:]), folder(result), folder(place)}
-	for i := range out {
-		if out[i] == '/' {
-			list = append(list, folder(place+"/"+out[:i]), folder(result+"/"+out[:i]))
+	place, result := []*files.File{folder(placeFolder)}, []*files.File{}
+	for i, c := range j.Out + "/" {
+		if c == '/' {
+			place, result = append(place, folder(placeFolder+"/"+j.Out[:i])), append(result, folder(j.Out[:i]))
 		}
 	}
-	list = append(list, folder(place+"/"+out), folder(result+"/"+out))
-	for f := range set.All() {
+	for f := range j.Files.All() {
 		if !f.Mode.IsDir() && !f.IsRegular() && !f.IsSymlink() {
 			return nil, fmt.Errorf("job file %q: is no file, folder or link", f.Path)
 		}
-		moved := *f
-		moved.Path, moved.UID, moved.GID, moved.Inode = place+"/"+f.Path, 0, 0, 0
-		if strings.HasPrefix(f.Path, out+"/") || f.Path == out {
-			moved.Path = result + "/" + f.Path
+		if f.Path == j.Out || strings.HasPrefix(f.Path, j.Out+"/") {
+			result = append(result, f)
+			continue
 		}
-		list = append(list, &moved)
+		moved := *f
+		moved.Path = placeFolder + "/" + f.Path
+		place = append(place, &moved)
 	}
-	return &input{set: files.NewSet(list), fail: fail}, nil
+	return filesync.StaticDirSource{
+		placeInput:  &input{set: files.NewSet(place), owner: j.User, fail: fail},
+		resultInput: &input{set: files.NewSet(result), owner: j.User, fail: fail},
+	}, nil
 }
 
 // Walk implements [fsutil.FS]: all files in the order of the protocol, which is that of
@@ -71,7 +73,7 @@ func (in *input) walk(ctx context.Context, dir string, fn fs.WalkDirFunc) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := fn(f.Path, &fsutil.DirEntryInfo{Stat: stat(f)}, nil)
+		err := fn(f.Path, &fsutil.DirEntryInfo{Stat: in.stat(f)}, nil)
 		if err == fs.SkipDir && f.Mode.IsDir() {
 			continue
 		}
@@ -87,8 +89,10 @@ func (in *input) walk(ctx context.Context, dir string, fn fs.WalkDirFunc) error 
 	return nil
 }
 
-func stat(f *files.File) *types.Stat {
-	return &types.Stat{Path: f.Path, Mode: uint32(f.Mode), Size: f.Size, ModTime: f.ModTime * 1e9, Linkname: f.Link}
+func (in *input) stat(f *files.File) *types.Stat {
+	return &types.Stat{
+		Path: f.Path, Mode: uint32(f.Mode), Uid: uint32(in.owner), Gid: uint32(in.owner), Size: f.Size, ModTime: f.ModTime * 1e9, Linkname: f.Link,
+	}
 }
 
 // Open implements [fsutil.FS].

@@ -14,7 +14,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
-	"github.com/tonistiigi/fsutil"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
@@ -39,8 +38,6 @@ type Job struct {
 	Log    io.Writer
 	Limits Limits
 	Name   string // what it is called where the node shows what it does
-	// Fresh runs the job although the node has the result of the same one.
-	Fresh bool
 	// Hidden are folders of the image that the program sees empty, absolute.
 	Hidden []string
 }
@@ -85,7 +82,7 @@ func (p *Pool) Run(ctx context.Context, j Job, take func(place *os.Root) error) 
 	if err != nil {
 		return err
 	}
-	defer p.release(n)
+	defer func() { n.sweep(ctx, &j, p.release(n)) }()
 	dir, err := os.MkdirTemp(p.temp, "distill-buildkit-")
 	if err != nil {
 		return err
@@ -127,15 +124,20 @@ func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 		return fmt.Errorf("image for %s: %w", j.Platform, err)
 	}
 	defer store.close()
-	def, step, err := j.definition(limited, store)
+	def, step, err := j.definition(limited, store.reference())
 	if err != nil {
 		return err
 	}
-	input, err := newInput(j.Files, j.Out, stop)
+	in, err := newInputs(&j, stop)
 	if err != nil {
 		return err
 	}
 	out := newReceiver(root, j.Out, j.Limits.Result)
+	attendant, end, err := n.attend(limited, store, in, out.open)
+	if err != nil {
+		return err
+	}
+	defer end()
 	statuses := make(chan *client.SolveStatus)
 	logged := make(chan struct{})
 	go func() {
@@ -143,9 +145,10 @@ func (n *node) run(ctx context.Context, j Job, root *os.Root) error {
 		copyLog(j.Log, step, statuses)
 	}()
 	_, err = n.client.Solve(limited, def, client.SolveOpt{
-		LocalMounts: map[string]fsutil.FS{inputName: input},
-		OCIStores:   store.named(),
-		Exports:     []client.ExportEntry{{Type: client.ExporterTar, Output: out.open}},
+		SharedSession: attendant, SessionPreInitialized: true,
+		LocalMounts: in, // only looked at for its names
+		Exports:     []client.ExportEntry{{Type: client.ExporterTar}},
+		Internal:    true, // no entry in the history of the node's builds
 	}, statuses)
 	<-logged
 	received := out.wait(err != nil)
@@ -180,21 +183,19 @@ const emptyHome = "/tmp/home"
 // maxTemporary bounds /tmp, which is in memory: compilers leave their intermediate files there.
 const maxTemporary = 2 << 30
 
-// inputName is what the node asks for when it wants the job's files.
-const inputName = "distill-job"
+// result is the folder of results in the image.
+func (j *Job) result() string { return path.Join(j.Place, j.Out) }
 
 // definition is the job in BuildKit's words, and the digest of the step that runs the
 // program.
-func (j *Job) definition(ctx context.Context, store *imageStore) (*llb.Definition, string, error) {
+func (j *Job) definition(ctx context.Context, reference string) (*llb.Definition, string, error) {
 	name := cmp.Or(j.Name, "distill")
 	named := func(what string) llb.ConstraintsOpt { return llb.WithCustomName(name + ": " + what) }
-	image := llb.OCILayout(store.reference(), llb.OCIStore("", store.id()), named("image"))
+	image := llb.OCILayout(reference, llb.OCIStore("", storeID), named("image"))
 	// Two jobs may have files of one path, size and time with other content, so that
 	// nothing of an earlier one may be reused.
-	input := llb.Local(inputName, llb.Differ(llb.DiffNone, true), llb.SharedKeyHint(inputName), named("files"))
-	owner := llb.WithUIDGID(j.User, j.User)
-	part := func(from string) llb.State {
-		return llb.Scratch().File(llb.Copy(input, from, "/", &llb.CopyInfo{CopyDirContentsOnly: true}, owner), named("files of "+from))
+	local := func(input string) llb.State {
+		return llb.Local(input, llb.Differ(llb.DiffNone, true), named(strings.TrimPrefix(input, "distill-")))
 	}
 	run := []llb.RunOption{
 		llb.Args(j.Args),
@@ -230,12 +231,9 @@ func (j *Job) definition(ctx context.Context, store *imageStore) (*llb.Definitio
 	for _, dir := range j.Hidden {
 		run = append(run, llb.AddMount(dir, llb.Scratch(), llb.Readonly))
 	}
-	if j.Fresh {
-		run = append(run, llb.IgnoreCache)
-	}
 	state := image.Run(run...)
-	state.AddMount(j.Place, part(inputPlace), llb.SourcePath("/"+placeName))
-	out := state.AddMount(path.Join(j.Place, j.Out), part(inputOut), llb.SourcePath("/"+j.Out))
+	state.AddMount(j.Place, local(placeInput), llb.SourcePath("/"+placeFolder), llb.ForceNoOutput)
+	out := state.AddMount(j.result(), local(resultInput), llb.SourcePath("/"+j.Out))
 	def, err := out.Marshal(ctx, llb.Platform(parsePlatform(j.Platform).spec()))
 	if err != nil {
 		return nil, "", fmt.Errorf("job %s: %w", name, err)

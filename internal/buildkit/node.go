@@ -3,11 +3,13 @@ package buildkit
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -22,6 +24,8 @@ type node struct {
 	dial      *dialer
 	platforms []platform // of its worker, the machine's own first
 	busy      int        // jobs that run; guarded by the pool
+	mu        sync.Mutex
+	swept     []string // filters for what its jobs may have left
 }
 
 // platform is what a job or a node names.
@@ -124,8 +128,8 @@ func (n *node) reason(err error) string {
 	if e := n.dial.lastError(); e != nil {
 		return firstLine(e)
 	}
-	if s, ok := status.FromError(err); ok {
-		return firstLine(fmt.Errorf("%s", s.Message()))
+	if s, ok := grpcerrors.AsGRPCStatus(err); ok {
+		err = errors.New(s.Message())
 	}
 	return firstLine(err)
 }

@@ -125,6 +125,7 @@ func TestRun(t *testing.T) {
 		}
 		return nil
 	})
+	d.left = 2 // a node that lets go late is asked again
 	var log bytes.Buffer
 	p := open(t, d.address)
 	var result []string
@@ -143,8 +144,9 @@ func TestRun(t *testing.T) {
 		t.Errorf("the folder of the result is still there: %v", err)
 	}
 	want := []string{
-		"place/", "place/p/", "place/p/in/", "place/p/in/a.txt = content of a", "place/p/in/link -> a.txt", "place/p/in-b = b", "place/p/out/",
-		"result/", "result/out/", "result/out/before = x",
+		"distill-place/", "distill-place/place/", "distill-place/place/in/", "distill-place/place/in/a.txt = content of a",
+		"distill-place/place/in/link -> a.txt", "distill-place/place/in-b = b", "distill-place/place/out/",
+		"distill-result/", "distill-result/out/", "distill-result/out/before = x",
 	}
 	slices.Sort(want)
 	slices.Sort(sent)
@@ -156,6 +158,16 @@ func TestRun(t *testing.T) {
 	}
 	if log.String() != "one\ntwo" {
 		t.Errorf("log %q", log.String())
+	}
+	if d.left != 0 {
+		t.Error("the node is not asked what is left")
+	}
+	forgotten := []string{
+		`description=="local source for distill-place"`, `description=="local source for distill-result"`,
+		`description=="mount /build from exec /bin/do it all"`, `description=="mount /build/out from exec /bin/do it all"`,
+	}
+	if !slices.Equal(d.pruned, forgotten) {
+		t.Errorf("the node is asked to forget %q", d.pruned)
 	}
 	checkExec(t, &got)
 }
@@ -181,7 +193,7 @@ func checkExec(t *testing.T, r *fakeRun) {
 		mounts = append(mounts, fmt.Sprintf("%s %s readonly=%t output=%d", x.MountType, x.Dest, x.Readonly, x.Output))
 	}
 	want := []string{
-		"BIND / readonly=true output=-1", "BIND /build readonly=false output=0", "BIND /build/out readonly=false output=1",
+		"BIND / readonly=true output=-1", "BIND /build readonly=false output=-1", "BIND /build/out readonly=false output=0",
 		"TMPFS /tmp readonly=false output=-1", "TMPFS /tmp/home readonly=false output=-1",
 	}
 	if !slices.Equal(mounts, want) {
@@ -233,8 +245,8 @@ func TestRunFails(t *testing.T) {
 		{name: "node's own error", program: func(*fakeRun) error { return errors.New("no space\nleft") }, want: "BuildKit node ADDRESS: no space left", kind: isNode},
 		{name: "no such platform", change: func(j *Job) { j.Platform = "linux/riscv64" }, want: "no BuildKit node for linux/riscv64 (ADDRESS has linux/arm64)", kind: isPlatform},
 		{name: "take", want: "take fails", kind: func(err error) bool { return err == take }},
-		{name: "file that is too short", change: func(j *Job) { j.Files = files.NewSet([]*files.File{broken}) }, want: `job file "place/p/in/c": has another size than 100 bytes`},
-		{name: "file that is gone", change: func(j *Job) { j.Files = files.NewSet([]*files.File{gone}) }, want: `job file "place/p/in/c": disk on fire`},
+		{name: "file that is too short", change: func(j *Job) { j.Files = files.NewSet([]*files.File{broken}) }, want: `job file "place/in/c": has another size than 100 bytes`},
+		{name: "file that is gone", change: func(j *Job) { j.Files = files.NewSet([]*files.File{gone}) }, want: `job file "place/in/c": disk on fire`},
 		{name: "device", change: func(j *Job) { j.Files = files.NewSet([]*files.File{{Path: "d", Mode: fs.ModeDevice}}) }, want: `job file "d": is no file, folder or link`},
 		{name: "result that is too large", change: func(j *Job) { j.Limits.Result = 10 }, want: "the result of the job can't be taken: more than 10 bytes", program: func(r *fakeRun) error {
 			r.result = func(w *tar.Writer) {

@@ -74,11 +74,11 @@ func (s *imageStore) addBytes(b []byte) digest.Digest {
 	return d
 }
 
-// id is the name of the store in a session, reference what a step calls the image. Both
-// are the same for the same image, so that a node knows a job that it has done.
-func (s *imageStore) id() string                      { return "distill-image" }
-func (s *imageStore) reference() string               { return "distill/image@" + s.manifest.String() }
-func (s *imageStore) named() map[string]content.Store { return map[string]content.Store{s.id(): s} }
+// storeID is the name of the store in a session, reference what a step calls the image. Both
+// are the same for the same image, so that a node knows the layers that it has.
+const storeID = "distill-image"
+
+func (s *imageStore) reference() string { return "distill/image@" + s.manifest.String() }
 
 // Info implements [content.Store].
 func (s *imageStore) Info(_ context.Context, d digest.Digest) (content.Info, error) {
