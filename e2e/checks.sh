@@ -37,7 +37,7 @@ arch_tag() { case $1 in arm64) echo arm64v8 ;; *) echo "$1" ;; esac; }
 distill_run() {
   local n=$1 d=$2 i=$3 to=$4; shift 4
   mkdir -p "$d"; cp "$REQS/$n"*.txt "$d/"
-  (cd "$d" && env DISTILL_CACHE_DIR="$d/cache" "$@" timeout "${LIMIT:-1200}" /usr/bin/time -o time -f '%e %M' \
+  (cd "$d" && env DISTILL_CACHE_DIR="$d/cache" "$@" timeout "${LIMIT:-1200}" /usr/bin/time -o time -f '%e %M %U %S' \
     "$DISTILL" --from "oci:$i/$(from_of "$n")" --onto "oci:$i/$(onto_of "$n")" --req "$n.txt" --to "$to" \
     --lock pylock.toml --metadata-file metadata.json >stdout 2>stderr) || { tail -5 "$d/stderr"; return 1; }
 }
