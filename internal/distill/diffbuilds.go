@@ -39,7 +39,7 @@ func (d *DiffResult) compareBuilds(a, b *lockSide) {
 			continue
 		}
 		for _, y := range b.lock.Distill.Build {
-			x := a.lock.BuildPackage(pylock.Dependency{Name: y.Name, Version: y.Version})
+			x := a.tool(pylock.Dependency{Name: y.Name, Version: y.Version})
 			if x == nil {
 				continue
 			}
@@ -62,7 +62,7 @@ func sideOf(s *lockSide, p *pylock.Package, platform string) buildSide {
 	out := buildSide{entry: p, build: p.BuildOn(platform), tools: map[python.Name]*pylock.Package{}}
 	if out.build != nil {
 		for _, d := range out.build.Requires {
-			out.tools[d.Name] = s.lock.BuildPackage(d)
+			out.tools[d.Name] = s.tool(d)
 		}
 	}
 	return out

@@ -15,6 +15,7 @@ type lockSide struct {
 	lock    *pylock.Lock
 	targets []resolve.Target
 	entries map[string]map[python.Name]*pylock.Package // by platform
+	tool    func(pylock.Dependency) *pylock.Package    // finds build requirements
 }
 
 // locks compares two lock files, platform by platform.
@@ -78,7 +79,7 @@ func newLockSide(file string, l *pylock.Lock, platforms []string) (*lockSide, er
 	if err != nil {
 		return nil, err
 	}
-	s := &lockSide{lock: l, entries: map[string]map[python.Name]*pylock.Package{}}
+	s := &lockSide{lock: l, tool: l.BuildPackages(), entries: map[string]map[python.Name]*pylock.Package{}}
 	if s.targets, err = audit.Targets(l, d); err != nil {
 		return nil, unsupportedf("", "%s: %v", file, err)
 	}

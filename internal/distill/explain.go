@@ -57,11 +57,17 @@ func Explain(file, what string) ([]Explanation, error) {
 		return nil, usagef("name a project of the lock", "%q is no project name", what)
 	}
 	all := slices.Concat(l.Packages, l.Distill.Image, l.Distill.Build)
+	from, built := newParents(l), uses(l)
 	var out []Explanation
 	for i, p := range all {
-		if p.Name == name {
-			out = append(out, explain(l, p, i >= len(all)-len(l.Distill.Build)))
+		if p.Name != name {
+			continue
 		}
+		e := explain(l, p, from)
+		if i >= len(all)-len(l.Distill.Build) {
+			e.Tool, e.Uses, e.Why = true, built[p], ofItsTime
+		}
+		out = append(out, e)
 	}
 	if len(out) == 0 {
 		return nil, usagef(similarName(all, name), "%s is not in %s", name, file)
@@ -82,14 +88,10 @@ func readLock(file string) (*pylock.Lock, error) {
 	return l, nil
 }
 
-// explain explains an entry; tool says that it is a build requirement.
-func explain(l *pylock.Lock, p *pylock.Package, tool bool) Explanation {
+func explain(l *pylock.Lock, p *pylock.Package, from *parents) Explanation {
 	e := Explanation{
 		Name: string(p.Name), Version: versionText(p), Wanted: p.Distill.WantedBy, Passed: p.Distill.Passed, Note: p.Distill.Note,
-		Chain: chain(newParents(l), p), Why: whyVersion(l, p), Tool: tool, Builds: explainBuilds(p),
-	}
-	if tool {
-		e.Uses, e.Why = uses(l, p), ofItsTime
+		Chain: chain(from, p), Why: whyVersion(l, p), Builds: explainBuilds(p),
 	}
 	for _, x := range p.Distill.Extras {
 		e.Extras = append(e.Extras, string(x))

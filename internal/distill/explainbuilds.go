@@ -37,21 +37,22 @@ func explainBuilds(p *pylock.Package) []ExplainedBuild {
 	return out
 }
 
-// uses are the entries that are built with a build requirement, those that are
+// uses are the entries that are built with each build requirement, those that are
 // installed first.
-func uses(l *pylock.Lock, tool *pylock.Package) []ExplainedUse {
-	var out []ExplainedUse
+func uses(l *pylock.Lock) map[*pylock.Package][]ExplainedUse {
+	find := l.BuildPackages()
+	out := map[*pylock.Package][]ExplainedUse{}
 	n := len(l.Packages) + len(l.Distill.Image)
 	for i, p := range slices.Concat(l.Packages, l.Distill.Image, l.Distill.Build) {
-		var platforms []string
+		platforms := map[*pylock.Package][]string{}
 		for _, b := range p.Distill.Builds {
-			if slices.ContainsFunc(b.Requires, func(d pylock.Dependency) bool { return l.BuildPackage(d) == tool }) {
-				platforms = append(platforms, b.Platforms...)
+			for _, d := range b.Requires {
+				platforms[find(d)] = append(platforms[find(d)], b.Platforms...)
 			}
 		}
-		if platforms != nil {
-			slices.Sort(platforms)
-			out = append(out, ExplainedUse{string(p.Name), versionText(p), platforms, i >= n})
+		for tool, on := range platforms {
+			slices.Sort(on)
+			out[tool] = append(out[tool], ExplainedUse{string(p.Name), versionText(p), on, i >= n})
 		}
 	}
 	return out

@@ -40,14 +40,14 @@ func (p *Package) BuildOn(platform string) *Build {
 	return nil
 }
 
-// BuildPackage returns the entry of a build requirement, nil if there is none.
-func (l *Lock) BuildPackage(d Dependency) *Package {
+// BuildPackages returns what finds the entry of a build requirement, or nil if there
+// is none.
+func (l *Lock) BuildPackages() func(Dependency) *Package {
+	all := make(map[toolKey]*Package, len(l.Distill.Build))
 	for _, p := range l.Distill.Build {
-		if keyOf(p.Name, p.Version) == keyOf(d.Name, d.Version) {
-			return p
-		}
+		all[keyOf(p.Name, p.Version)] = p
 	}
-	return nil
+	return func(d Dependency) *Package { return all[keyOf(d.Name, d.Version)] }
 }
 
 // BuildPreferences returns the pins for the build requirements of a project's

@@ -394,7 +394,7 @@ func TestDirectReferenceOfABuild(t *testing.T) {
 		t.Fatalf("got %v in\n%s", err, text)
 	}
 	v := version(t, "1.5")
-	entry := got.BuildPackage(Dependency{Name: "meson", Version: &v})
+	entry := got.BuildPackages()(Dependency{Name: "meson", Version: &v})
 	if entry == nil || entry.Archive == nil || entry.Index != "" {
 		t.Errorf("got %+v", entry)
 	}

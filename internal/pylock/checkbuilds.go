@@ -16,7 +16,7 @@ const (
 	maxAllRequires   = 100000 // of all builds
 	maxAsked         = 256    // of one build
 	maxAskedText     = 4096
-	maxBuildPlaces   = 64 // platforms of one build
+	maxBuildPlaces   = 64 // platforms of a lock in which something is built
 )
 
 // readAsked reads a requirement that a back end asks for.
@@ -104,11 +104,14 @@ func (c *buildCheck) entry(s site) error {
 	if len(s.p.Distill.Builds) == 0 {
 		return nil
 	}
+	if len(c.platforms) > maxBuildPlaces {
+		return wrong("tool.distill.platforms", "there are %d, more than the %d for which something may be built", len(c.platforms), maxBuildPlaces)
+	}
 	seen := make(map[string]bool)
 	for i := range s.p.Distill.Builds {
 		b, place := &s.p.Distill.Builds[i], fmt.Sprintf("%s.tool.distill.builds[%d]", s.place(), i)
-		if len(b.Platforms) == 0 || len(b.Platforms) > maxBuildPlaces {
-			return wrong(place+".platforms", "there are %d, not 1 to %d", len(b.Platforms), maxBuildPlaces)
+		if len(b.Platforms) == 0 {
+			return wrong(place+".platforms", "there are none")
 		}
 		for k, platform := range b.Platforms {
 			switch {

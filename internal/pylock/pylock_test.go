@@ -272,10 +272,11 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
+		tool := l.BuildPackages()
 		for _, p := range slices.Concat(l.Packages, l.Distill.Build) {
 			for _, b := range p.Distill.Builds {
 				for _, d := range b.Requires {
-					if l.BuildPackage(d) == nil {
+					if tool(d) == nil {
 						t.Fatalf("%s %s has no entry", d.Name, d.Version)
 					}
 				}
