@@ -229,10 +229,12 @@ func (n *normalizer) write(name string, mode os.FileMode, r io.Reader) (recordLi
 	}
 	sum.Sum(line.sum[:0])
 	const unix = 3 << 8 // the system by which external attributes are read
-	w, err := n.out.CreateRaw(&zip.FileHeader{
-		Name: name, CreatorVersion: unix | 20, ReaderVersion: 20, Flags: 0x800, Method: zip.Deflate, ModifiedDate: n.time[0], ModifiedTime: n.time[1],
-		CRC32: crc.Sum32(), CompressedSize64: uint64(packed.n), UncompressedSize64: uint64(line.size), ExternalAttrs: uint32(0o100000|mode) << 16,
-	})
+	h := &zip.FileHeader{
+		Name: name, CreatorVersion: unix | 20, ReaderVersion: 20, Flags: 0x800, Method: zip.Deflate, CRC32: crc.Sum32(),
+		CompressedSize64: uint64(packed.n), UncompressedSize64: uint64(line.size), ExternalAttrs: uint32(0o100000|mode) << 16,
+	}
+	h.ModifiedDate, h.ModifiedTime = n.time[0], n.time[1] //nolint:staticcheck // Modified would add an extra field
+	w, err := n.out.CreateRaw(h)
 	if err != nil {
 		return line, err
 	}
