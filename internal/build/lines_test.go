@@ -81,6 +81,16 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
+func TestLogSeesCodeForOneProcessor(t *testing.T) {
+	for text, want := range map[string]bool{"g++ -O3 -march=native -c x.cpp\n": true, "cc -mcpu=native\n": true, "g++ -march=x86-64-v2 -c x.cpp\n": false, "": false} {
+		l := NewLog(nil)
+		l.Write([]byte(text))
+		if l.Native() != want {
+			t.Errorf("%q: not %v", text, want)
+		}
+	}
+}
+
 func TestLogOutlivesItsWriter(t *testing.T) {
 	l := NewLog(fullDisk{})
 	if n, err := l.Write([]byte("text\n")); n != 5 || err != nil || l.Err() == nil || string(l.Tail()) != "text\n" {

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -26,8 +27,13 @@ type Log struct {
 	left int
 	tail []byte
 	half []byte // the beginning of a character whose end was not written yet
-	err  error
+	// native tells whether a compiler was called with one of nativeFlags.
+	native bool
+	err    error
 }
+
+// nativeFlags make code for the processor that compiles.
+var nativeFlags = [][]byte{[]byte(" -march=native"), []byte(" -mcpu=native")}
 
 // NewLog returns a log that passes on to w, which may be nil.
 func NewLog(w io.Writer) *Log {
@@ -43,6 +49,9 @@ func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := l.printable(p)
+	for _, flag := range nativeFlags {
+		l.native = l.native || bytes.Contains(text, flag)
+	}
 	l.tail = append(l.tail, text[max(0, len(text)-maxTail):]...)
 	if len(l.tail) > 2*maxTail {
 		l.tail = append(l.tail[:0], l.tail[len(l.tail)-maxTail:]...)
@@ -63,6 +72,14 @@ func (l *Log) Tail() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]byte{}, l.tail...)
+}
+
+// Native tells whether a compiler that the build shows was told to make code for this
+// machine's processor: the wheel may not run on another one, and is another one there.
+func (l *Log) Native() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.native
 }
 
 // Err returns the first error of the writer behind the log.
