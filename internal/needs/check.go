@@ -125,6 +125,7 @@ func newSearch(img *Image) *search {
 	}
 	s.lib = append(s.lib, "lib64", "lib")
 	s.addGCC(triples)
+	s.addZig(img.Arch)
 	if prefix != "" {
 		s.sysroots = []string{prefix + "/" + img.Arch + "-conda-linux-gnu/sysroot/usr/include"}
 	}
@@ -151,6 +152,21 @@ func (s *search) addGCC(triples []string) {
 		for f := range s.set.Children("usr/lib/gcc/" + t) {
 			s.include = append(s.include, f.Path+"/include")
 			s.lib = append(s.lib, f.Path)
+		}
+	}
+}
+
+// Folders that zig is put into: the system's packages, and those who unpack its archive.
+var zigFolders = []string{"usr/lib/zig", "usr/local/lib/zig", "usr/local/zig", "opt/zig"}
+
+// addZig adds where zig, which is a C compiler too, has the headers of Linux and of the C
+// libraries.
+func (s *search) addZig(arch string) {
+	for _, dir := range zigFolders {
+		for _, lib := range []string{dir + "/lib/libc/include", dir + "/libc/include"} {
+			for _, name := range []string{arch + "-linux-any", "any-linux-any", "generic-musl", "generic-glibc"} {
+				s.include = append(s.include, lib+"/"+name)
+			}
 		}
 	}
 }
