@@ -10,6 +10,7 @@
 #       hostile   fixtures/builds/attacks
 #
 #   E2E_BUILDS=short   of what is built for arm64 in qemu, only build-small
+#   E2E_PLATFORM=linux/amd64   build for this alone
 #   E2E_WHEELS=FOLDER  keep the wheel cache of build-large and build-alpine there: the next run finds what this one built
 #   E2E_SETS=NAMES     the sets of fixtures/requirements to build (default all of build-*)
 #   E2E_ENGINE=NAME    the engine of errors and hostile (default auto)
