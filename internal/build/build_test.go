@@ -80,6 +80,10 @@ func TestReadSystem(t *testing.T) {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
+	flat := archive(t, "demo-1.0.tar.gz", map[string]string{"./pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'own'", "demo/x.py": ""})
+	if s, err := ReadSystem(flat); err != nil || s.Backend != "own" {
+		t.Errorf("without a top folder: %+v, %v", s, err)
+	}
 	for name, content := range map[string]string{"demo-1.0.tar.gz": "no gzip", "demo-1.0.zip": "no zip", "demo-1.0.tar.xz": "", "demo-1.0.tar.bz2": "x"} {
 		if _, err := ReadSystem(Source{name, strings.NewReader(content), int64(len(content))}); !errors.Is(err, ErrSource) {
 			t.Errorf("%s: %v", name, err)

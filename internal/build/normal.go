@@ -61,7 +61,11 @@ func (r *Request) keep(f *os.File, name string, store *cache.Dir) (*Built, error
 		return nil, err
 	}
 	defer scratch.Close()
-	n := &normalizer{out: zip.NewWriter(out), scratch: scratch, time: zipTime(r.Epoch), left: maxContent}
+	pack, err := flate.NewWriter(nil, packLevel)
+	if err != nil {
+		return nil, err
+	}
+	n := &normalizer{out: zip.NewWriter(out), scratch: scratch, pack: pack, time: zipTime(r.Epoch), left: maxContent}
 	if err := n.wheel(w.DistInfo, z.File); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrResult, name, err)
 	}
@@ -99,6 +103,7 @@ func zipTime(epoch int64) (t [2]uint16) {
 type normalizer struct {
 	out     *zip.Writer
 	scratch *os.File // one compressed entry
+	pack    *flate.Writer
 	time    [2]uint16
 	left    int64
 	lines   []recordLine
@@ -217,14 +222,12 @@ func (n *normalizer) write(name string, mode os.FileMode, r io.Reader) (recordLi
 	}
 	sum, crc := sha256.New(), crc32.NewIEEE()
 	packed := &counter{w: n.scratch}
-	pack, err := flate.NewWriter(packed, packLevel)
-	if err != nil {
+	n.pack.Reset(packed)
+	var err error
+	if line.size, err = io.Copy(io.MultiWriter(n.pack, sum, crc), r); err != nil {
 		return line, err
 	}
-	if line.size, err = io.Copy(io.MultiWriter(pack, sum, crc), r); err != nil {
-		return line, err
-	}
-	if err := pack.Close(); err != nil {
+	if err := n.pack.Close(); err != nil {
 		return line, err
 	}
 	sum.Sum(line.sum[:0])

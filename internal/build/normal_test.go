@@ -20,7 +20,7 @@ import (
 const demoWheel = "demo-1.0-py3-none-any.whl"
 
 // packed packs entries "name", "content" with the given method, time and mode.
-func packed(t *testing.T, method uint16, at time.Time, mode fs.FileMode, entries ...string) string {
+func packed(t testing.TB, method uint16, at time.Time, mode fs.FileMode, entries ...string) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -43,7 +43,7 @@ func packed(t *testing.T, method uint16, at time.Time, mode fs.FileMode, entries
 }
 
 // kept lets a request keep a wheel, and returns what is then in the cache.
-func kept(t *testing.T, content string, epoch int64) (*Built, []byte, error) {
+func kept(t testing.TB, content string, epoch int64) (*Built, []byte, error) {
 	t.Helper()
 	store, err := cache.Open(t.TempDir())
 	if err != nil {
@@ -175,6 +175,26 @@ func TestKeepRefuses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+}
+
+// FuzzKeep: what is kept is a wheel, and keeping it once more changes nothing.
+func FuzzKeep(f *testing.F) {
+	for _, mode := range []fs.FileMode{0o644, 0o755} {
+		f.Add([]byte(packed(f, zip.Store, time.Unix(1_600_000_000, 0), mode, demoEntries("demo/", "", "a,b", "x", "demo/__pycache__/a.pyc", "x")...)))
+		f.Add([]byte(packed(f, zip.Deflate, time.Unix(0, 0), mode, demoEntries("demo-1.0.data/scripts/run", "#!python\n")...)))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		_, first, err := kept(t, string(content), 1_700_000_000)
+		if err != nil {
+			return
+		}
+		if _, err := wheel.Open(demoWheel, bytes.NewReader(first), int64(len(first))); err != nil {
+			t.Error(err)
+		}
+		if _, again, err := kept(t, string(first), 1_700_000_000); err != nil || !bytes.Equal(first, again) {
+			t.Errorf("kept once more it is another: %v", err)
+		}
+	})
 }
 
 // BenchmarkKeep keeps a wheel of 64 files with 1 MiB each.

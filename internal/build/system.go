@@ -92,11 +92,13 @@ func (s *System) check() error {
 
 const maxPyproject = 1 << 20
 
-// pyproject returns pyproject.toml of the archive's top folder, nil if there is none.
+// pyproject returns pyproject.toml of the archive's top folder, nil if there is none. A file
+// of that name beside folders is the one that counts, too: such an archive has no top
+// folder, and is built as it lies.
 func pyproject(s Source) ([]byte, error) {
 	var text []byte
 	err := s.walk(func(name string, r io.Reader) error {
-		if belowTop(name) != "pyproject.toml" {
+		if belowTop(name) != "pyproject.toml" && strings.TrimPrefix(name, "./") != "pyproject.toml" {
 			return nil
 		}
 		var err error
