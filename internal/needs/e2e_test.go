@@ -132,11 +132,12 @@ func compare(t *testing.T, img needs.Image, bases map[string][]string, what stri
 	}
 	for _, base := range look {
 		for _, p := range bases[base] {
-			if f, ok := img.Files.Get(p); !ok || f.Mode.IsDir() {
+			// What lies in an installed project (lxml's copies of headers) no build sees.
+			if f, ok := img.Files.Get(p); !ok || f.Mode.IsDir() || strings.Contains(p, "/site-packages/") {
 				continue
 			}
 			if base != filepath.Base(i.Need.Header) || strings.HasSuffix(p, "/"+i.Need.Header) {
-				t.Logf("%s: said to be missing, and there is %s", what, p)
+				t.Errorf("%s: said to be missing, and there is %s", what, p)
 			}
 		}
 	}
