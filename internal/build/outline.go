@@ -31,16 +31,19 @@ const (
 	maxModules    = 1 << 14 // modules in Cython, and headers; scipy has 300
 )
 
-// ReadOutline reads an archive once, from front to back, and runs nothing of it. What it
+// ReadOutline reads an archive from front to back, and runs nothing of it. What it
 // finds of external dependencies is what pyproject.toml says; all else is a reading of
 // setup.py, meson.build, CMakeLists.txt and Cargo.toml for what they name in so many
 // words, and may be too much or too little.
 func ReadOutline(s Source) (*Outline, error) {
-	c := &outliner{
-		have: map[string]bool{}, suffixes: map[string]bool{}, wraps: map[string]string{}, meson: map[string]*mesonFile{}, cmake: map[string]*cmakeFile{},
-		left: maxBuildTexts,
+	c := newOutliner(belowTop)
+	err := s.walk(c.see)
+	if err == nil && c.flat {
+		// What lies beside folders is built as it lies, so the paths are meant as they are.
+		c = newOutliner(func(name string) string { return strings.TrimPrefix(name, "./") })
+		err = s.walk(c.see)
 	}
-	if err := s.walk(c.see); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	o, err := c.finish()
@@ -52,7 +55,9 @@ func ReadOutline(s Source) (*Outline, error) {
 
 // outliner notes what it sees of an archive.
 type outliner struct {
-	left int64 // bytes of text that may still be read
+	path func(name string) string // of an entry, below the folder that is built
+	flat bool                     // the archive has no top folder
+	left int64                    // bytes of text that may still be read
 
 	pyproject []byte
 	scripts   scriptFacts
@@ -67,9 +72,17 @@ type outliner struct {
 	vendored bool              // crates lie in the archive
 }
 
+func newOutliner(path func(string) string) *outliner {
+	return &outliner{
+		path: path, left: maxBuildTexts,
+		have: map[string]bool{}, suffixes: map[string]bool{}, wraps: map[string]string{}, meson: map[string]*mesonFile{}, cmake: map[string]*cmakeFile{},
+	}
+}
+
 // see notes one file.
 func (c *outliner) see(name string, r io.Reader) error {
-	name = belowTop(name)
+	c.flat = c.flat || !strings.Contains(strings.TrimPrefix(name, "./"), "/")
+	name = c.path(name)
 	if name == "" || len(name) > 1024 {
 		return nil
 	}

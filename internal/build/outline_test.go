@@ -82,6 +82,16 @@ func TestOutline(t *testing.T) {
 	}
 }
 
+func TestOutlineOfAnArchiveWithoutATopFolder(t *testing.T) {
+	s := archive(t, "acme-1.0.tar.gz", map[string]string{
+		"meson.build": "project('acme', 'c')\nsubdir('src')", "pyproject.toml": "[build-system]\nrequires = ['meson-python']", "src/meson.build": "dependency('libone')",
+	})
+	want := "languages c\ncertain c\npc libone\ntools meson ninja\n"
+	if got := show(ReadOutline(s)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func zipped(t *testing.T, contents map[string]string) Source {
 	t.Helper()
 	var b bytes.Buffer
