@@ -64,20 +64,18 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	defer r.close()
 	var lock *pylock.Lock
 	if o.Pins.Lock != "" {
-		if lock, err = newLock(ctx, r, in.from, in.onto); err != nil {
+		if lock, err = lockOf(ctx, r, in, a, p, o.Pins); err != nil {
 			return nil, err
 		}
 		h.warnSecrets(r.Resolution)
-		p.carry(lock, a.constraints)
-		if err := p.checkFiles(lock); err != nil {
-			return nil, err
-		}
-		if err := p.check(o.Pins, lock); err != nil {
-			return nil, err
-		}
 	}
-	if err := r.builds.make(ctx); err != nil {
+	if err := r.makeBuilds(ctx); err != nil {
 		return nil, err
+	}
+	if lock != nil && r.builds.changed {
+		if lock, err = lockOf(ctx, r, in, a, p, o.Pins); err != nil {
+			return nil, err
+		}
 	}
 	laid, err := h.lay(ctx, in, r, o.Image)
 	if err != nil {
@@ -88,6 +86,19 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 		return nil, err
 	}
 	return res, writeSides(side, res, lock, lockFile, o)
+}
+
+// lockOf is the lock of a resolution for images, compared with an earlier one.
+func lockOf(ctx context.Context, r *resolved, in *inputs, a *asked, p *pins, o PinOptions) (*pylock.Lock, error) {
+	lock, err := newLock(ctx, r, in.from, in.onto)
+	if err != nil {
+		return nil, err
+	}
+	p.carry(lock, a.constraints)
+	if err := p.checkFiles(lock); err != nil {
+		return nil, err
+	}
+	return lock, p.check(o, lock)
 }
 
 // writeSides writes what is asked for beside the image.

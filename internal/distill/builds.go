@@ -3,6 +3,7 @@ package distill
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -59,7 +60,9 @@ func (h *Host) newBuilding(ctx context.Context, q *question, client *pypi.Client
 		}
 		o.Platforms, b.targets = append(o.Platforms, p), append(b.targets, t)
 	}
-	if q.building.WheelCache != "" {
+	if q.building.WheelCache != "" && q.index.Offline {
+		h.Log("the wheel cache is not asked: --offline")
+	} else if q.building.WheelCache != "" {
 		var err error
 		if o.Remote, err = wheelcache.Open(ctx, q.building.WheelCache, wheelcache.Options{
 			Options: registry.Options{Keychain: h.Keychain, Transport: h.Transport, Insecure: h.Insecure}, Log: h.Log,
@@ -97,8 +100,9 @@ func (b *building) metadata(ctx context.Context, c *resolve.Candidate, f pypi.Fi
 	return b.Metadata(ctx, wheelhouse.Order{Name: c.Name, Version: c.Version, File: f, Targets: targets})
 }
 
-// examine opens a built wheel as one of the index, and judges it for a platform.
-func (b *building) examine(t int, made *build.Built) (warnings []string, err error) {
+// examine opens a built wheel as one of the index, and judges it for a platform: what is
+// not shipped has to run in the development image alone.
+func (b *building) examine(t int, made *build.Built, shipped bool) (warnings []string, err error) {
 	blob, err := b.h.Cache.OpenBlob(made.Digest)
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func (b *building) examine(t int, made *build.Built) (warnings []string, err err
 		return nil, err
 	}
 	one := audit.BuiltWheel{Name: w.Name, Purelib: w.RootIsPurelib, Dev: b.q.dev[t].env, Python: b.q.dev[t].env.Python}
-	if b.q.base != nil && b.q.base[t].env.Python != nil {
+	if shipped && b.q.base != nil && b.q.base[t].env.Python != nil {
 		one.Base, one.Python = b.q.base[t].env, b.q.base[t].env.Python
 	}
 	s := wheelScheme(one.Python)
@@ -141,13 +145,14 @@ func (b *building) alternative(ctx context.Context, name python.Name, t int) str
 		return ""
 	}
 	target := &b.q.targets[t]
+	newer, _ := cutoff(b.q.index.ExcludeNewer) // has been read before
 	for _, r := range page.Releases {
 		if r.Version.IsPrerelease() {
 			continue
 		}
 		for _, f := range r.Files() {
 			w, err := python.ParseWheelName(f.Name)
-			if err != nil || f.Yanked {
+			if err != nil || f.Yanked || !newer.IsZero() && !f.Uploaded.Before(newer) {
 				continue
 			}
 			wants, _ := python.ParseSpecifiersLenient(f.RequiresPython)
@@ -163,10 +168,16 @@ func (b *building) alternative(ctx context.Context, name python.Name, t int) str
 type builds struct {
 	*building
 	list []*pickBuild
+	// changed is set if making them has shown that some are not built as they were
+	// prepared.
+	changed bool
 }
 
+// pickBuild is how a pick is built on some platforms: on all that need it, unless its
+// back end asks for different things there.
 type pickBuild struct {
 	pick  *resolve.Pick
+	order wheelhouse.Order
 	ready *wheelhouse.Ready
 	// wheels are the finished ones, by target.
 	wheels map[int]*wheelhouse.Wheel
@@ -183,14 +194,16 @@ func (r *resolved) prepareBuilds(ctx context.Context, p *pins) error {
 	}
 	for _, pick := range r.Picks {
 		if on := builtOn(pick); len(on) > 0 {
-			r.builds.list = append(r.builds.list, &pickBuild{pick: pick})
+			for _, o := range r.orders(pick, p, on) {
+				r.builds.list = append(r.builds.list, &pickBuild{pick: pick, order: o})
+			}
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxPrepared)
 	for _, b := range r.builds.list {
 		g.Go(func() (err error) {
-			b.ready, err = r.builds.Prepare(ctx, r.order(b.pick, p))
+			b.ready, err = r.builds.Prepare(ctx, b.order)
 			return err
 		})
 	}
@@ -210,10 +223,34 @@ func builtOn(p *resolve.Pick) []int {
 	return on
 }
 
+// orders ask for the wheels of a pick: one for all of its platforms, unless an earlier
+// lock knows that the back end asks for different things there.
+func (r *resolved) orders(pick *resolve.Pick, p *pins, on []int) []wheelhouse.Order {
+	var groups [][]int
+	var answers []string
+	for _, t := range on {
+		_, asked, known := p.buildPreferences(pick.Name, pick.Version, []resolve.Target{r.Targets[t]})
+		if !known {
+			return []wheelhouse.Order{r.order(pick, p, on)}
+		}
+		text := strings.Join(asked, "\n")
+		i := slices.Index(answers, text)
+		if i < 0 {
+			i, answers, groups = len(groups), append(answers, text), append(groups, nil)
+		}
+		groups[i] = append(groups[i], t)
+	}
+	out := make([]wheelhouse.Order, len(groups))
+	for i, g := range groups {
+		out[i] = r.order(pick, p, g)
+	}
+	return out
+}
+
 // order asks for the wheels of a pick, built with what an earlier lock says, else with
 // the versions that the application runs with.
-func (r *resolved) order(pick *resolve.Pick, p *pins) wheelhouse.Order {
-	o := wheelhouse.Order{Name: pick.Name, Version: pick.Version, Targets: builtOn(pick)}
+func (r *resolved) order(pick *resolve.Pick, p *pins, on []int) wheelhouse.Order {
+	o := wheelhouse.Order{Name: pick.Name, Version: pick.Version, Targets: on, Linked: linked(pick)}
 	var targets []resolve.Target
 	for _, t := range o.Targets {
 		targets = append(targets, r.Targets[t])
@@ -231,23 +268,111 @@ func (r *resolved) order(pick *resolve.Pick, p *pins) wheelhouse.Order {
 	return o
 }
 
-// make builds all that is to be built, or takes it from a cache.
-func (b *builds) make(ctx context.Context) error {
+// linked are the projects with native code that a pick needs at run time: it may be
+// compiled against them.
+func linked(pick *resolve.Pick) []python.Name {
+	var out []python.Name
+	for _, e := range pick.Edges {
+		if !slices.Contains(out, e.To.Name) && slices.ContainsFunc(e.To.On, func(on resolve.Placed) bool { return isNative(on.Artifact) }) {
+			out = append(out, e.To.Name)
+		}
+	}
+	return out
+}
+
+func isNative(a *resolve.Artifact) bool {
+	switch a.Kind {
+	case resolve.ImageFiles:
+		return a.Binary
+	case resolve.Wheel:
+		return slices.ContainsFunc(a.WheelName.Platform, func(p string) bool { return p != "any" })
+	}
+	return true // a build will tell
+}
+
+// makeBuilds builds all that is to be built, or takes it from a cache.
+func (r *resolved) makeBuilds(ctx context.Context) error {
+	b := r.builds
+	parts := make([][]*wheelhouse.Made, len(b.list))
 	g, ctx := errgroup.WithContext(ctx)
-	for _, one := range b.list {
+	for i, one := range b.list {
 		g.Go(func() (err error) {
-			one.wheels, err = b.Make(ctx, one.ready)
+			parts[i], err = b.Make(ctx, one.ready)
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var list []*pickBuild
+	for i, one := range b.list {
+		b.changed = b.changed || len(parts[i]) != 1 || parts[i][0].Ready != one.ready
+		for _, m := range parts[i] {
+			list = append(list, &pickBuild{pick: one.pick, order: m.Order, ready: m.Ready, wheels: m.Wheels})
+		}
+	}
+	b.list = list
+	for _, one := range b.list {
+		for _, t := range one.ready.Targets {
+			if err := r.checkNeeds(one.pick, t, one.wheels[t]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// wheel returns the finished wheel of a pick for a target.
+// checkNeeds tells whether a wheel that was built needs what was resolved for it: what its
+// source archive says may be a guess, or be true of another platform.
+func (r *resolved) checkNeeds(pick *resolve.Pick, t int, w *wheelhouse.Wheel) error {
+	blob, err := r.builds.h.Cache.OpenBlob(w.Digest)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	text, err := wheel.Metadata(w.FileName, blob, blob.Size)
+	if err != nil {
+		return err
+	}
+	m, err := python.ParseMetadata(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.FileName, err)
+	}
+	placed, _ := pick.Placed(t)
+	var lacks []string
+	for _, q := range m.RequiresDist {
+		applies, err := q.Marker.Eval(&r.Targets[t].Markers, placed.Extras...)
+		if err == nil && applies && !r.serves(&q, t) {
+			lacks = append(lacks, q.String())
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return &Failure{
+		Kind: NoSolution,
+		Text: fmt.Sprintf("%s %s: its wheel for %s, once it is built, needs %s, which its source archive does not say", pick.Name, pick.Version,
+			r.Targets[t].Name, strings.Join(lacks, ", ")),
+		Hint: []string{"add that to the requirements"},
+	}
+}
+
+// serves tells whether the picks of a target, or an override, serve a requirement.
+func (r *resolved) serves(q *python.Requirement, t int) bool {
+	if slices.ContainsFunc(r.asked.overrides, func(o python.Requirement) bool { return o.Name == q.Name }) {
+		return true
+	}
+	return slices.ContainsFunc(r.Picks, func(p *resolve.Pick) bool {
+		_, here := p.Placed(t)
+		return here && p.Name == q.Name && q.Specifiers.Contains(p.Version, true)
+	})
+}
+
+// wheel returns the finished wheel of a pick for a target, nil if there is none.
 func (b *builds) wheel(p *resolve.Pick, t int) *wheelhouse.Wheel {
 	for _, one := range b.list {
-		if one.pick == p {
-			return one.wheels[t]
+		if w := one.wheels[t]; one.pick == p && w != nil {
+			return w
 		}
 	}
 	return nil

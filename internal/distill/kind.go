@@ -20,7 +20,11 @@ func KindOf(err error) Kind {
 	if errors.As(err, &f) {
 		return f.Kind
 	}
+	var none *resolve.NoSolution
 	if errors.Is(err, wheelhouse.ErrBuild) {
+		if errors.As(err, &none) && none.Unasked {
+			return Network
+		}
 		for _, k := range sentinels { // what could not be fetched is no failed build
 			if k.kind == Network && errors.Is(err, k.err) {
 				return Network
@@ -28,7 +32,6 @@ func KindOf(err error) Kind {
 		}
 		return NeedsBuild
 	}
-	var none *resolve.NoSolution
 	if errors.As(err, &none) {
 		if none.Unasked {
 			return Network

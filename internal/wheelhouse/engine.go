@@ -40,18 +40,26 @@ func (h *House) limits() sandbox.Limits {
 	return l
 }
 
-// opened opens the engine once.
+// opened opens the engine once. That somebody gave up waiting for it is not remembered.
 func (h *House) opened(ctx context.Context) (engine, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.engine == nil && h.failed == nil {
-		h.engine, h.failed = h.openEngine(ctx)
+	h.opening.Lock()
+	defer h.opening.Unlock()
+	if h.engine != nil || h.failed != nil {
+		return h.engine, h.failed
 	}
-	return h.engine, h.failed
+	e, err := h.openEngine(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	h.engine, h.failed = e, err
+	return e, err
 }
 
+// isAddress tells addresses of BuildKit from names of local engines.
+func isAddress(engine string) bool { return strings.Contains(engine, "://") }
+
 func (h *House) openEngine(ctx context.Context) (engine, error) {
-	if strings.Contains(h.o.Engine, "://") {
+	if isAddress(h.o.Engine) {
 		return h.openBuildKit(ctx)
 	}
 	e, err := sandbox.Open(ctx, h.o.Engine)
@@ -66,7 +74,7 @@ func (h *House) openEngine(ctx context.Context) (engine, error) {
 func (h *House) slow(ctx context.Context) func(int) bool {
 	return func(t int) bool {
 		name := h.o.Platforms[t].Name
-		if strings.Contains(h.o.Engine, "://") {
+		if isAddress(h.o.Engine) {
 			if e, err := h.opened(ctx); err == nil {
 				return e.emulated(name) != ""
 			}

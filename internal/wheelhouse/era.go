@@ -3,6 +3,7 @@ package wheelhouse
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
@@ -51,25 +52,80 @@ var later = []time.Duration{0, 90 * 24 * time.Hour, 365 * 24 * time.Hour, 3 * 36
 
 // tools resolves build requirements: those of the archive's time if they fit each
 // other and the platforms, else those of as soon after as there is an answer.
-func (h *House) tools(ctx context.Context, q Question, uploaded time.Time) (*resolve.Resolution, error) {
-	var end time.Time
-	for _, t := range q.Targets {
-		if p := h.o.Platforms[t]; p.Env != nil {
-			if e := era(uploaded, p.Env.Python.Version); end.IsZero() || e.After(end) {
-				end = e
-			}
-		}
-	}
-	if !end.IsZero() {
+func (h *House) tools(ctx context.Context, o *Order, list []python.Requirement) (*resolve.Resolution, error) {
+	q := Question{Requirements: list, Targets: o.Targets, Prefer: o.Prefer}
+	if end := h.era(o); !end.IsZero() {
 		for _, d := range later {
 			q.Before = end.Add(d)
 			r, err := h.o.Resolve(ctx, q)
 			var none *resolve.NoSolution
 			if !errors.As(err, &none) {
+				if err == nil && passesLinked(o, r) {
+					return h.linkedTools(ctx, o, q, r)
+				}
 				return r, err
 			}
 		}
 	}
 	q.Before = time.Time{}
 	return h.o.Resolve(ctx, q)
+}
+
+// era is the latest one of an order's platforms.
+func (h *House) era(o *Order) (end time.Time) {
+	for _, t := range o.Targets {
+		p := h.o.Platforms[t]
+		if p.Env == nil {
+			continue
+		}
+		e := era(o.File.Uploaded, p.Env.Python.Version)
+		if e.IsZero() {
+			return e
+		}
+		if e.After(end) {
+			end = e
+		}
+	}
+	return end
+}
+
+// linkedTools is r with the versions of Linked that the wheel will run with, whenever they
+// came: code that is compiled against the older numpy does not run with a newer one. All
+// else stays as it is if it can.
+func (h *House) linkedTools(ctx context.Context, o *Order, q Question, r *resolve.Resolution) (*resolve.Resolution, error) {
+	q.Before, q.Prefer = time.Time{}, nil
+	for _, p := range o.Prefer {
+		if slices.Contains(o.Linked, p.Name) {
+			q.Prefer = append(q.Prefer, p)
+		}
+	}
+	for _, p := range r.Picks {
+		for _, on := range p.On {
+			q.Prefer = append(q.Prefer, resolve.Preference{Name: p.Name, Version: p.Version, Target: on.Target})
+		}
+	}
+	again, err := h.o.Resolve(ctx, q)
+	var none *resolve.NoSolution
+	switch {
+	case errors.As(err, &none), err == nil && passesLinked(o, again):
+		return r, nil
+	}
+	return again, err
+}
+
+// passesLinked tells whether another version of a project is taken than the one that the
+// wheel will run with.
+func passesLinked(o *Order, r *resolve.Resolution) bool {
+	for at := range o.Targets {
+		for _, p := range r.On(at) {
+			if !slices.Contains(o.Linked, p.Name) {
+				continue
+			}
+			first := slices.IndexFunc(o.Prefer, func(l resolve.Preference) bool { return l.Name == p.Name && (l.Target == at || l.Target < 0) })
+			if first >= 0 && o.Prefer[first].Version.Compare(p.Version) != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }

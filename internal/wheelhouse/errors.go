@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/r-seed-1713b764/distill/internal/cache"
 )
 
 // ErrBuild is wrapped by all errors about a wheel that can't be made.
@@ -51,11 +53,25 @@ func (e *BuildError) Hints() []string {
 	return out
 }
 
-// failure is a BuildError, but for what is no matter of the build: an interrupt, an
-// index that does not answer, and what is a BuildError already.
+// differsError says that a back end asks for more on one platform than on the one where
+// it was asked.
+type differsError struct {
+	*Ready // whose back end it is
+	target int
+	more   []string
+}
+
+func (e *differsError) Error() string {
+	return fmt.Sprintf("the back end of %s asks for more than is known: %s", e.title(), strings.Join(e.more, ", "))
+}
+
+// failure is a BuildError, but for what is no matter of the build: an interrupt, a cache
+// that can't be written to, and what is a BuildError already.
 func (h *House) failure(o *Order, target int, cause error) error {
 	var done *BuildError
-	if errors.Is(cause, context.Canceled) || errors.As(cause, &done) {
+	var differs *differsError
+	switch {
+	case errors.Is(cause, context.Canceled), errors.Is(cause, cache.ErrFolder), errors.As(cause, &done), errors.As(cause, &differs):
 		return cause
 	}
 	return &BuildError{Project: o.title(), Platform: h.o.Platforms[target].Name, Cause: cause}

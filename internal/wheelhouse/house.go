@@ -57,8 +57,10 @@ type Options struct {
 	// Resolve answers with wheels, and source archives where there are none.
 	Resolve func(context.Context, Question) (*resolve.Resolution, error)
 	// Examine tells what speaks against a wheel that was built for a platform: its
-	// error, and what is only worth a warning.
-	Examine func(target int, b *build.Built) (warnings []string, err error)
+	// error, and what is only worth a warning. A wheel that is shipped runs on the base
+	// image, any other one is a build requirement, and runs in the development image. The
+	// error wraps fs.ErrNotExist if the cache does not have the wheel any more.
+	Examine func(target int, b *build.Built, shipped bool) (warnings []string, err error)
 	// Alternative names a version that needs no build there, "" if none is known.
 	Alternative func(context.Context, python.Name, int) string
 	Teller      Teller
@@ -81,21 +83,34 @@ type House struct {
 	o     Options
 	slots chan struct{} // builds that run
 
+	opening sync.Mutex // of what follows
+	engine  engine
+	failed  error // of opening it
+
 	mu     sync.Mutex
-	engine engine
-	failed error // of opening it
 	warned map[string]bool
+	looked map[lookKey]needs.Report
+}
+
+// lookKey is what a report of needs is about.
+type lookKey struct {
+	archive string // its digest
+	target  int
 }
 
 // New returns a house. Nothing is opened before it is needed.
 func New(o Options) *House {
-	return &House{o: o, slots: make(chan struct{}, max(2, runtime.NumCPU()/2)), warned: map[string]bool{}}
+	slots := max(2, runtime.NumCPU()/2)
+	if isAddress(o.Engine) {
+		slots = nodesAtOnce
+	}
+	return &House{o: o, slots: make(chan struct{}, slots), warned: map[string]bool{}, looked: map[lookKey]needs.Report{}}
 }
 
 // Close ends the engine.
 func (h *House) Close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.opening.Lock()
+	defer h.opening.Unlock()
 	if h.engine != nil {
 		h.engine.close()
 		h.engine = nil

@@ -74,6 +74,10 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 		Env: j.variables(), Epoch: buildEpoch, Log: j.log,
 	})
 	end()
+	if err != nil && ctx.Err() != nil {
+		j.log.file.Drop()
+		return ctx.Err()
+	}
 	return errors.Join(err, j.log.end(err != nil))
 }
 
@@ -85,9 +89,9 @@ func (j *job) failed(err error, report needs.Report) error {
 	if !errors.As(err, &b) || j.log == nil {
 		return err
 	}
-	b.Tried = ended(err)
-	if b.Tried {
+	if b.Tried = ended(err); b.Tried {
 		b.Lines = build.Lines(j.log.Tail(), maxShown)
+		b.Advice = append(b.Advice, build.Advice(j.log.Tail()))
 	}
 	for _, i := range report.Unsure() {
 		b.Advice = append(b.Advice, i.Text(report.Manager))
@@ -140,12 +144,11 @@ var seen = []string{
 // variables are those of the image that a build gets: the ones that any may, and those
 // that lead this one to what it needs.
 func (j *job) variables() []string {
-	env := j.h.o.Platforms[j.target].Image.Config.Config.Env
 	report := j.h.look(j.r, j.target)
-	wanted := append(slices.Clone(seen), report.Env()...)
+	passed := append(slices.Clone(seen), report.Env()...)
 	out := report.Set()
-	for _, e := range env {
-		if name, _, ok := strings.Cut(e, "="); ok && slices.Contains(wanted, name) {
+	for _, e := range j.h.o.Platforms[j.target].Image.Config.Config.Env {
+		if name, _, ok := strings.Cut(e, "="); ok && slices.Contains(passed, name) {
 			out = append(out, e)
 		}
 	}

@@ -2,27 +2,12 @@ package wheelhouse
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/r-seed-1713b764/distill/internal/build"
 )
 
-// The parts of the local cache for what back ends have said.
-const (
-	askedBucket    = "asked"    // what they ask for beside pyproject.toml
-	metadataBucket = "metadata" // the core metadata that a build gives
-)
-
-// askedBefore returns what noteNothingAsked has stored: that a back end asked for nothing
-// is worth no entry that others share, as they find the wheel under the same key.
-func (h *House) askedBefore(key string) ([]string, bool) {
-	_, ok := h.o.Cache.Get(askedBucket, key)
-	return nil, ok
-}
-
-func (h *House) noteNothingAsked(key string) error {
-	return h.o.Cache.Put(askedBucket, key, []byte("[]"))
-}
+// metadataBucket is the part of the local cache for the core metadata that builds give.
+const metadataBucket = "metadata"
 
 // Metadata returns the core metadata of an order's wheel, as a build on the one of its
 // platforms (of all if it names none) that is the fastest to build on tells it.
@@ -38,15 +23,12 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := h.record(ctx, r, target)
+	text, key, err := h.keyOf(ctx, r, target)
 	if err != nil {
 		return nil, err
 	}
-	text, key, err := rec.text()
-	if err != nil {
-		return nil, err
-	}
-	key = "built " + key
+	wheelKey := key
+	key = bucket + " " + key // as for the wheel: it may be a by-product
 	if known, ok := h.o.Cache.Get(metadataBucket, key); ok {
 		return known, nil
 	}
@@ -69,9 +51,12 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		return nil, job.failed(err, h.look(r, target))
 	}
 	if b != nil { // the back end had to make the whole wheel
-		if _, err := h.o.Examine(target, b); err == nil {
-			e := &entry{Record: json.RawMessage(text), File: b.FileName, Digest: b.Digest, Size: b.Size}
-			if err := h.remember(ctx, key[len("built "):], e, job.emulated); err != nil {
+		e := &entry{Record: text, File: b.FileName, Digest: b.Digest, Size: b.Size}
+		if err := h.putLocal(wheelKey, e); err != nil {
+			return nil, err
+		}
+		if h.judge(r, target, e, true) == nil {
+			if err := h.share(ctx, wheelKey, e, job.emulated); err != nil {
 				return nil, err
 			}
 		}

@@ -24,6 +24,9 @@ type Order struct {
 	// Asked is what the back end asks for beside pyproject.toml, if a lock knows it.
 	Asked []string
 	Known bool // Asked is known
+	// Linked are the projects that the wheel is compiled against and runs with: their
+	// versions in Prefer count even if they are younger than the archive.
+	Linked []python.Name
 }
 
 func (o *Order) title() string { return string(o.Name) + " " + o.Version.String() }
@@ -38,6 +41,10 @@ type Ready struct {
 	Builds []*BuiltTool
 
 	outline *build.Outline
+	// plain is the same before the back end was asked, askedOn the platform on which it
+	// was; nil if it was not.
+	plain   *Ready
+	askedOn int
 }
 
 // BuiltTool is a build requirement without a wheel for some platforms.
@@ -60,6 +67,7 @@ func (h *House) Prepare(ctx context.Context, o Order) (*Ready, error) {
 	if slices.Contains(above, o.title()) || len(above) == maxNesting {
 		return nil, h.failure(&o, o.Targets[0], fmt.Errorf("builds require each other: %s", strings.Join(append(above, o.title()), " > ")))
 	}
+	outer := ctx
 	ctx = context.WithValue(ctx, aboveKey{}, append(slices.Clip(above), o.title()))
 	archive, err := h.open(ctx, o.File)
 	if err != nil {
@@ -80,7 +88,9 @@ func (h *House) Prepare(ctx context.Context, o Order) (*Ready, error) {
 	if o.Known || !h.CanBuild() {
 		return r, nil
 	}
-	if r.Asked, err = h.ask(ctx, r, archive); err != nil {
+	plain := *r
+	r.plain = &plain
+	if r.Asked, r.askedOn, err = h.ask(outer, &plain); err != nil {
 		return nil, err
 	}
 	if len(r.Asked) == 0 {
@@ -99,8 +109,11 @@ func (h *House) equip(ctx context.Context, r *Ready, system *build.System) error
 		}
 		list = append(list, q)
 	}
-	var err error
-	if r.Tools, err = h.tools(ctx, Question{Requirements: list, Targets: r.Targets, Prefer: r.Prefer}, r.File.Uploaded); err != nil {
+	err := checkRequirements(list)
+	if err != nil {
+		return h.failure(&r.Order, r.Targets[0], err)
+	}
+	if r.Tools, err = h.tools(ctx, &r.Order, list); err != nil {
 		return h.failure(&r.Order, r.Targets[0], fmt.Errorf("what its build requires can't be had: %w", err))
 	}
 	r.Builds = nil
@@ -118,9 +131,26 @@ func (h *House) equip(ctx context.Context, r *Ready, system *build.System) error
 		}
 		one, err := h.Prepare(ctx, Order{Name: p.Name, Version: p.Version, File: file, Targets: on})
 		if err != nil {
-			return err
+			return fmt.Errorf("build requirement of %s: %w", r.title(), err)
 		}
 		r.Builds = append(r.Builds, &BuiltTool{Pick: p, Ready: one})
+	}
+	return nil
+}
+
+// maxRequirements is far more than builds require; wheelcache has the same bound.
+const maxRequirements = 200
+
+// checkRequirements looks at what an archive, which nobody knows, makes this machine
+// fetch: neither its own files, nor what only it can reach in the open.
+func checkRequirements(list []python.Requirement) error {
+	if len(list) > maxRequirements {
+		return fmt.Errorf("it has %d build requirements, more than %d", len(list), maxRequirements)
+	}
+	for _, q := range list {
+		if q.URL != "" && !strings.HasPrefix(q.URL, "https://") {
+			return fmt.Errorf("its build requirement %s @ %s comes neither from an index nor over https", q.Name, python.ShowURL(q.URL))
+		}
 	}
 	return nil
 }

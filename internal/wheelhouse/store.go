@@ -27,6 +27,8 @@ type entry struct {
 
 func (e *entry) isWheel() bool { return e.Digest != "" }
 
+func (e *entry) wheel() *Wheel { return &Wheel{FileName: e.File, Digest: e.Digest, Size: e.Size} }
+
 // recall asks the local cache, and then the shared one. What others built is judged as
 // what was built here.
 func (h *House) recall(ctx context.Context, r *Ready, target int, key string, text []byte) (*entry, error) {
@@ -67,7 +69,10 @@ func (h *House) fits(r *Ready, target int, e *entry) error {
 	if name.Name != r.Name || name.Version.Compare(r.Version) != 0 {
 		return fmt.Errorf("it is no wheel of %s", r.title())
 	}
-	_, err = h.o.Examine(target, &build.Built{FileName: e.File, Digest: e.Digest, Size: e.Size})
+	if _, ok := h.o.Platforms[target].Env.Python.Tags.Rank(name); !ok {
+		return fmt.Errorf("it does not fit %s", h.o.Platforms[target].Name)
+	}
+	_, err = h.o.Examine(target, &build.Built{FileName: e.File, Digest: e.Digest, Size: e.Size}, false)
 	return err
 }
 
@@ -80,8 +85,12 @@ func (h *House) recallLocal(key string, text []byte) *entry {
 	if json.Unmarshal(data, &e) != nil || string(e.Record) != string(text) {
 		return nil
 	}
-	if _, there := h.o.Cache.StatBlob(e.Digest); e.isWheel() && !there {
-		return nil
+	if e.isWheel() {
+		blob, err := h.o.Cache.OpenBlob(e.Digest) // which removes a damaged one
+		if err != nil {
+			return nil
+		}
+		blob.Close()
 	}
 	return &e
 }
@@ -94,12 +103,17 @@ func (h *House) putLocal(key string, e *entry) error {
 	return h.o.Cache.Put(bucket, key, data)
 }
 
-// remember stores an entry in both caches. That others can't have it is no reason to
-// fail.
+// remember stores an entry in both caches.
 func (h *House) remember(ctx context.Context, key string, e *entry, emulated bool) error {
 	if err := h.putLocal(key, e); err != nil {
 		return err
 	}
+	return h.share(ctx, key, e, emulated)
+}
+
+// share stores an entry in the shared cache. That others can't have it is no reason to
+// fail.
+func (h *House) share(ctx context.Context, key string, e *entry, emulated bool) error {
 	if h.o.Remote == nil {
 		return nil
 	}

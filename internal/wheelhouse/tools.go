@@ -27,19 +27,17 @@ func (h *House) record(ctx context.Context, r *Ready, target int) (*record, erro
 	p := &h.o.Platforms[target]
 	rec := &record{
 		Recipe: recipe, Archive: r.File.Name, Source: r.Digest, Image: p.Image.Digest.String(), Platform: p.Name, Python: "/" + p.Env.Python.Path,
-		Tools: []toolFile{},
+		Tools: []toolFile{}, Asked: r.Asked,
 	}
+	report := h.look(r, target)
+	rec.Env, rec.Passed = report.Set(), report.Env()
 	at := r.position(target)
 	for _, tool := range r.Tools.On(at) {
 		placed, _ := tool.Placed(at)
 		f := placed.Artifact.Ref.(pypi.File)
 		one := toolFile{File: f.Name, ID: f.Hashes["sha256"]}
 		if placed.Artifact.Kind == resolve.Sdist {
-			inner, err := h.record(ctx, r.builtTool(tool), target)
-			if err != nil {
-				return nil, err
-			}
-			_, key, err := inner.text()
+			_, key, err := h.keyOf(ctx, r.builtTool(tool), target)
 			if err != nil {
 				return nil, err
 			}
@@ -58,18 +56,27 @@ func (h *House) record(ctx context.Context, r *Ready, target int) (*record, erro
 	return rec, nil
 }
 
+// keyOf returns the record of a target's wheel as it is kept, and its key.
+func (h *House) keyOf(ctx context.Context, r *Ready, target int) (text []byte, key string, err error) {
+	rec, err := h.record(ctx, r, target)
+	if err != nil {
+		return nil, "", err
+	}
+	return rec.text()
+}
+
 // openTools fetches, or makes, the build requirements for a target. They are open
 // until the function that is returned is called.
 func (h *House) openTools(ctx context.Context, r *Ready, target int) (list []*wheel.Wheel, closeAll func(), err error) {
 	var opened []pypi.ReadAtCloser
-	closeAll = func() {
+	end := func() {
 		for _, f := range opened {
 			f.Close()
 		}
 	}
 	defer func() {
 		if err != nil {
-			closeAll()
+			end()
 		}
 	}()
 	at := r.position(target)
@@ -79,9 +86,9 @@ func (h *House) openTools(ctx context.Context, r *Ready, target int) (list []*wh
 		var f pypi.ReadAtCloser
 		var size int64
 		if placed.Artifact.Kind == resolve.Sdist {
-			made, err := h.make(ctx, r.builtTool(tool), target)
+			made, err := h.make(ctx, r.builtTool(tool), target, false)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, fmt.Errorf("build requirement of %s: %w", r.title(), err)
 			}
 			blob, err := h.o.Cache.OpenBlob(made.Digest)
 			if err != nil {
@@ -98,5 +105,5 @@ func (h *House) openTools(ctx context.Context, r *Ready, target int) (list []*wh
 		}
 		list = append(list, w)
 	}
-	return list, closeAll, nil
+	return list, end, nil
 }
