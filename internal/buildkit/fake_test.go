@@ -20,6 +20,7 @@ import (
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/moby/buildkit/session/grpchijack"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,8 +41,10 @@ type fakeDaemon struct {
 	program   func(r *fakeRun) error
 	mu        sync.Mutex
 	logs      map[string]chan *control.StatusResponse
+	asked     int
 	runs      int
 	pruned    []string // the filters
+	old       bool     // it knows no limits on memory
 	left      int      // what the next question for its usage is answered
 }
 
@@ -147,6 +150,14 @@ func (d *fakeDaemon) Status(r *control.StatusRequest, stream control.Control_Sta
 func (d *fakeDaemon) Solve(ctx context.Context, r *control.SolveRequest) (*control.SolveResponse, error) {
 	log := d.channel(r.Ref)
 	defer close(log)
+	d.mu.Lock()
+	d.asked++
+	d.mu.Unlock()
+	for _, m := range r.Definition.Metadata {
+		if d.old && m.Caps[string(pb.CapExecMetaLinuxResources)] {
+			return nil, &apicaps.CapError{ID: pb.CapExecMetaLinuxResources}
+		}
+	}
 	d.mu.Lock()
 	d.runs++
 	d.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/r-seed-1713b764/distill/internal/files"
 )
@@ -45,7 +46,7 @@ type Job struct {
 // Limits bound a job. Zero is the default.
 type Limits struct {
 	Time      time.Duration // from its begin on a node, with the hand-over of the image; default 30 minutes
-	Memory    int64         // bytes of all processes together; default none
+	Memory    int64         // bytes of all processes together; default none; a node before BuildKit 0.31 has no such limit
 	FileSize  int64         // bytes of one file; default 2 GiB. Nodes have no limit for all together.
 	Processes int           // of the user on the node, in all jobs of his; default 2048
 	Result    int64         // bytes of all files below Out; default 4 GiB
@@ -93,7 +94,7 @@ func (p *Pool) Run(ctx context.Context, j Job, take func(place *os.Root) error) 
 		return err
 	}
 	defer root.Close()
-	if err := n.run(ctx, j, root); err != nil {
+	if err := n.runLimited(ctx, j, root); err != nil {
 		return err
 	}
 	return take(root)
@@ -110,6 +111,23 @@ func (j *Job) check() error {
 		return fmt.Errorf("%q is no folder for results", j.Out)
 	}
 	return nil
+}
+
+// runLimited is run on a node that may be too old to limit memory. It then says so, and
+// does without.
+func (n *node) runLimited(ctx context.Context, j Job, root *os.Root) error {
+	if !n.old.Load() {
+		err := n.run(ctx, j, root)
+		if err == nil || j.Limits.Memory == 0 || !strings.Contains(err.Error(), string(pb.CapExecMetaLinuxResources)) {
+			return err
+		}
+		n.old.Store(true)
+	}
+	if j.Limits.Memory > 0 && j.Log != nil {
+		fmt.Fprintf(j.Log, "BuildKit node %s is too old to limit memory\n", n.name)
+	}
+	j.Limits.Memory = 0
+	return n.run(ctx, j, root)
 }
 
 // run has the job done by the node, and lays the result into root.

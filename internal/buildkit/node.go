@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -24,6 +25,7 @@ type node struct {
 	dial      *dialer
 	platforms []platform // of its worker, the machine's own first
 	busy      int        // jobs that run; guarded by the pool
+	old       atomic.Bool
 	mu        sync.Mutex
 	swept     []string // filters for what its jobs may have left
 }

@@ -308,6 +308,24 @@ type failing struct{}
 
 func (failing) Open() (io.ReadCloser, error) { return nil, errors.New("disk on fire") }
 
+// A node before BuildKit 0.31 builds without a limit on memory, and says so.
+func TestNodeWithoutMemoryLimit(t *testing.T) {
+	d := startFake(t, []string{"linux/arm64"}, func(*fakeRun) error { return nil })
+	d.old = true
+	p := open(t, d.address)
+	for want := 2; want <= 3; want++ { // the second job knows
+		var log bytes.Buffer
+		j := testJob(t, &log)
+		j.Limits.Memory = 1 << 30
+		if err := p.Run(t.Context(), j, func(*os.Root) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if log.String() != "BuildKit node "+d.address+" is too old to limit memory\n" || d.runs != want-1 || d.asked != want {
+			t.Errorf("log %q, %d runs of %d", log.String(), d.runs, d.asked)
+		}
+	}
+}
+
 func TestRunIsCanceled(t *testing.T) {
 	running := make(chan struct{})
 	ended := make(chan struct{})
