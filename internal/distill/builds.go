@@ -10,6 +10,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/audit"
 	"github.com/r-seed-1713b764/distill/internal/build"
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/needs"
 	"github.com/r-seed-1713b764/distill/internal/pylock"
@@ -51,6 +52,7 @@ func (h *Host) newBuilding(ctx context.Context, q *question, client *pypi.Client
 	o := wheelhouse.Options{
 		Cache: h.Cache, Needs: needs.BuiltIn, Engine: q.building.Engine, Fetch: client.Download, Resolve: b.resolve, Examine: b.examine,
 		Alternative: b.alternative, Teller: h.Teller, Log: h.Log, Time: q.building.Timeout, Memory: q.building.Memory,
+		Native: b.native, Pinned: b.pinned, Unchecked: q.building.NoCheck,
 	}
 	for i, t := range q.targets {
 		p := wheelhouse.Platform{Name: t.Name}
@@ -61,7 +63,9 @@ func (h *Host) newBuilding(ctx context.Context, q *question, client *pypi.Client
 		o.Platforms, b.targets = append(o.Platforms, p), append(b.targets, t)
 	}
 	if q.building.WheelCache != "" && q.index.Offline {
-		h.Log("the wheel cache is not asked: --offline")
+		if h.Log != nil {
+			h.Log("the wheel cache is not asked: --offline")
+		}
 	} else if q.building.WheelCache != "" {
 		var err error
 		if o.Remote, err = wheelcache.Open(ctx, q.building.WheelCache, wheelcache.Options{
@@ -103,24 +107,11 @@ func (b *building) metadata(ctx context.Context, c *resolve.Candidate, f pypi.Fi
 // examine opens a built wheel as one of the index, and judges it for a platform: what is
 // not shipped has to run in the development image alone.
 func (b *building) examine(t int, made *build.Built, shipped bool) (warnings []string, err error) {
-	blob, err := b.h.Cache.OpenBlob(made.Digest)
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	w, err := wheel.Open(made.FileName, blob, blob.Size)
-	if err != nil {
-		return nil, err
-	}
-	one := audit.BuiltWheel{Name: w.Name, Purelib: w.RootIsPurelib, Dev: b.q.dev[t].env, Python: b.q.dev[t].env.Python}
+	one := audit.BuiltWheel{Dev: b.q.dev[t].env, Python: b.q.dev[t].env.Python}
 	if shipped && b.q.base != nil && b.q.base[t].env.Python != nil {
 		one.Base, one.Python = b.q.base[t].env, b.q.base[t].env.Python
 	}
-	s := wheelScheme(one.Python)
-	if one.Files, err = w.Files(s); err == nil {
-		one.Files, err = b.h.annotateWheel(one.Files, made.Digest, s)
-	}
-	if err != nil {
+	if one.Name, one.Purelib, one.Files, err = b.read(made, one.Python); err != nil {
 		return nil, err
 	}
 	var bad []string
@@ -136,6 +127,44 @@ func (b *building) examine(t int, made *build.Built, shipped bool) (warnings []s
 		return warnings, fmt.Errorf("%s", strings.Join(bad, "; "))
 	}
 	return warnings, nil
+}
+
+// read shows a wheel as the files that it installs, with notes about each.
+func (b *building) read(made *build.Built, py *inspect.Interpreter) (name *python.WheelName, purelib bool, set files.Set, err error) {
+	blob, err := b.h.Cache.OpenBlob(made.Digest)
+	if err != nil {
+		return nil, false, set, err
+	}
+	defer blob.Close()
+	w, err := wheel.Open(made.FileName, blob, blob.Size)
+	if err != nil {
+		return nil, false, set, err
+	}
+	s := wheelScheme(py)
+	if set, err = w.Files(s); err == nil {
+		set, err = b.h.annotateWheel(set, made.Digest, s)
+	}
+	return w.Name, w.RootIsPurelib, set, err
+}
+
+// native tells whether a wheel has native code in it.
+func (b *building) native(made *build.Built) (bool, error) {
+	_, _, set, err := b.read(made, b.q.dev[0].env.Python)
+	for f := range set.All() {
+		if inspect.ELF(f) != nil {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// pinned is what the lock says about the build of a build requirement.
+func (b *building) pinned(name python.Name, v python.Version, targets []int) (prefer []resolve.Preference, asked []string, known bool) {
+	var list []resolve.Target
+	for _, t := range targets {
+		list = append(list, b.q.targets[t])
+	}
+	return b.q.pins.buildPreferences(name, v, list)
 }
 
 // alternative is the newest version of a project that has a wheel for a target.
@@ -283,7 +312,7 @@ func linked(pick *resolve.Pick) []python.Name {
 func isNative(a *resolve.Artifact) bool {
 	switch a.Kind {
 	case resolve.ImageFiles:
-		return a.Binary
+		return slices.ContainsFunc(a.Ref.(installedRef).dist.Files, func(f string) bool { return strings.HasSuffix(f, ".so") })
 	case resolve.Wheel:
 		return slices.ContainsFunc(a.WheelName.Platform, func(p string) bool { return p != "any" })
 	}

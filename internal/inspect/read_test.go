@@ -84,6 +84,7 @@ func dumpDistribution(b *strings.Builder, d *Distribution) {
 	line("refused", d.Refused)
 	line("owner", d.Owner)
 	line("installer", d.Installer)
+	line("binary", d.Binary)
 	line("editable", d.Editable)
 	line("url", d.DirectURL)
 	line("needs-path", d.PathEntry)

@@ -337,7 +337,7 @@ func (w *world) release(line, image string) {
 	}
 	r := m[name].add(name, version)
 	file := &Artifact{Kind: Wheel, Target: -1}
-	unfit := ""
+	unfit, binary := "", false
 	for _, f := range fields[1:] {
 		word, rest, _ := strings.Cut(strings.TrimSpace(f), " ")
 		switch word {
@@ -375,6 +375,8 @@ func (w *world) release(line, image string) {
 			file.Hashes = map[string]string{"sha256": rest}
 		case "unfit":
 			unfit = rest
+		case "binary":
+			binary = true
 		case "dynamic":
 			r.unusable = &Unusable{Reason: "its dependencies can only be told by a build"}
 		case "guess":
@@ -384,7 +386,7 @@ func (w *world) release(line, image string) {
 		}
 	}
 	if image != "" {
-		r.candidate.Artifacts = append(r.candidate.Artifacts, &Artifact{Kind: ImageFiles, File: image, Unfit: unfit})
+		r.candidate.Artifacts = append(r.candidate.Artifacts, &Artifact{Kind: ImageFiles, File: image, Unfit: unfit, Binary: binary})
 		return
 	}
 	if len(r.candidate.Artifacts) == 0 {
