@@ -17,6 +17,7 @@ func registerBuilding(f *pflag.FlagSet, o *distill.BuildingOptions) {
 	f.StringVar(&o.Engine, "build-engine", "auto", "`ENGINE` that builds from source: "+strings.Join(distill.LocalEngines(), ", ")+", or the address of a BuildKit")
 	f.StringVar(&o.WheelCache, "wheel-cache", "", "repository `REF` of a registry where built wheels are kept for others")
 	f.DurationVar(&o.Timeout, "build-timeout", time.Hour, "the longest `TIME` that one build may take")
+	f.BoolVar(&o.NoCheck, "no-build-check", false, "start builds even if the development image is known to lack what they need")
 	f.Var((*size)(&o.Memory), "build-memory", "the most `SIZE` of memory that one build may take")
 }
 

@@ -78,6 +78,7 @@ type BuildingOptions struct {
 	WheelCache string        // repository of a registry where built wheels are kept, "" for none
 	Timeout    time.Duration // of one build; 0 is an hour
 	Memory     int64         // bytes of one build; 0 is 8 GiB
+	NoCheck    bool          // build also where the image is known to lack what is needed
 }
 
 // PublishOptions say where the result goes.

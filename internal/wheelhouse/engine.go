@@ -97,6 +97,28 @@ func visible(p *Platform) files.Set {
 	})
 }
 
+// usable are the files that a build can use: what it sees, without programs of packages
+// that it does not see.
+func (h *House) usable(target int) files.Set {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.usables == nil {
+		h.usables = make([]*files.Set, len(h.o.Platforms))
+	}
+	if h.usables[target] == nil {
+		p := &h.o.Platforms[target]
+		installed := map[string]bool{}
+		for _, d := range p.Env.Distributions {
+			for _, f := range d.Files {
+				installed[f] = true
+			}
+		}
+		set := visible(p).Filter(func(f *files.File) bool { return !installed[f.Path] })
+		h.usables[target] = &set
+	}
+	return *h.usables[target]
+}
+
 func hiddenFolders(p *Platform) []string { return p.Env.Python.SiteDirs }
 
 // local runs builds on this machine, in an unpacked image.

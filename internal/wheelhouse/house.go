@@ -14,6 +14,7 @@ import (
 
 	"github.com/r-seed-1713b764/distill/internal/build"
 	"github.com/r-seed-1713b764/distill/internal/cache"
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/needs"
@@ -63,10 +64,17 @@ type Options struct {
 	Examine func(target int, b *build.Built, shipped bool) (warnings []string, err error)
 	// Alternative names a version that needs no build there, "" if none is known.
 	Alternative func(context.Context, python.Name, int) string
-	Teller      Teller
-	Log         func(text string) // may be nil
-	Time        time.Duration     // of one build, 0 for an hour
-	Memory      int64             // bytes of one build, 0 for 8 GiB
+	// Native tells whether a wheel holds code for one kind of machine, whatever its name
+	// says; nil if none does.
+	Native func(*build.Built) (bool, error)
+	// Pinned is what a lock says about the build of a build requirement; may be nil.
+	Pinned func(name python.Name, v python.Version, targets []int) (prefer []resolve.Preference, asked []string, known bool)
+	// Unchecked builds also where the image is known to lack what is needed.
+	Unchecked bool
+	Teller    Teller
+	Log       func(text string) // may be nil
+	Time      time.Duration     // of one build, 0 for an hour
+	Memory    int64             // bytes of one build, 0 for 8 GiB
 }
 
 // Teller is told how far builds are. Safe for several goroutines.
@@ -87,9 +95,10 @@ type House struct {
 	engine  engine
 	failed  error // of opening it
 
-	mu     sync.Mutex
-	warned map[string]bool
-	looked map[lookKey]needs.Report
+	mu      sync.Mutex
+	warned  map[string]bool
+	usables []*files.Set
+	looked  map[lookKey]needs.Report
 }
 
 // lookKey is what a report of needs is about.

@@ -117,7 +117,7 @@ func (h *House) makeAll(ctx context.Context, r *Ready) (wheels map[int]*Wheel, d
 			differ = append(differ, first)
 		case err != nil:
 			return nil, nil, err
-		case isPure(w.FileName):
+		case h.runsAnywhere(w):
 			for _, t := range targets {
 				wheels[t] = w
 			}
@@ -173,6 +173,19 @@ func (h *House) first(ctx context.Context, r *Ready) (int, error) {
 func isPure(fileName string) bool {
 	w, err := python.ParseWheelName(fileName)
 	return err == nil && !slices.ContainsFunc(w.Tags(), func(t python.Tag) bool { return t.Platform != "any" })
+}
+
+// runsAnywhere tells whether a wheel does for all platforms: some that say so hold a
+// library that a program of theirs has compiled.
+func (h *House) runsAnywhere(w *Wheel) bool {
+	if !isPure(w.FileName) {
+		return false
+	}
+	if h.o.Native == nil {
+		return true
+	}
+	native, err := h.o.Native(&build.Built{FileName: w.FileName, Digest: w.Digest, Size: w.Size})
+	return err == nil && !native
 }
 
 // make returns the wheel for one platform.
@@ -318,7 +331,7 @@ func (h *House) look(r *Ready, target int) needs.Report {
 	p := &h.o.Platforms[target]
 	py := p.Env.Python
 	report = needs.Check(h.o.Needs().For(r.Name, r.Version, r.outline.Hints), needs.Image{
-		Files: p.Image.Files, Env: p.Image.Config.Config.Env, Prefix: py.Prefix, Stdlib: py.Stdlib, Arch: py.Arch, Markers: &py.Markers,
+		Files: h.usable(target), Env: p.Image.Config.Config.Env, Prefix: py.Prefix, Stdlib: py.Stdlib, Arch: py.Arch, Markers: &py.Markers,
 	})
 	h.mu.Lock()
 	h.looked[key] = report
@@ -329,12 +342,15 @@ func (h *House) look(r *Ready, target int) needs.Report {
 // check looks before the build starts whether it can succeed.
 func (h *House) check(r *Ready, target int) (needs.Report, error) {
 	report := h.look(r, target)
-	if missing := report.Missing(); len(missing) > 0 {
+	if missing := report.Missing(); len(missing) > 0 && !h.o.Unchecked {
 		var lines []string
 		for _, m := range missing {
 			lines = append(lines, m.Text(report.Manager))
 		}
-		return report, h.failure(&r.Order, target, fmt.Errorf("there is no wheel of it that fits; %s", strings.Join(lines, "; ")))
+		return report, &BuildError{
+			Project: r.title(), Platform: h.o.Platforms[target].Name, Cause: errors.New("there is no wheel of it that fits; " + strings.Join(lines, "; ")),
+			Advice: []string{"if the image has it in a way that distill does not see: --no-build-check"},
+		}
 	}
 	for _, i := range report.Found() {
 		h.log(fmt.Sprintf("%s: %s: %s", h.o.Platforms[target].Name, r.title(), i.Text(report.Manager)))
@@ -346,7 +362,11 @@ func (h *House) check(r *Ready, target int) (needs.Report, error) {
 func (h *House) advised(ctx context.Context, r *Ready, target int, err error) error {
 	var b *BuildError
 	if errors.As(err, &b) && h.o.Alternative != nil {
-		if v := h.o.Alternative(ctx, r.Name, target); v != "" {
+		switch v := h.o.Alternative(ctx, r.Name, target); v {
+		case "":
+		case r.Version.String():
+			b.Advice = append(b.Advice, fmt.Sprintf("or let its wheel for %s be taken, which --no-binary or --source leaves out", h.o.Platforms[target].Name))
+		default:
 			b.Advice = append(b.Advice, fmt.Sprintf("or allow %s %s, which has a wheel for %s", r.Name, v, h.o.Platforms[target].Name))
 		}
 	}

@@ -17,7 +17,7 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 			o.Targets = append(o.Targets, t)
 		}
 	}
-	o.Targets = nearest(o.Targets, h.slow(ctx))[:1]
+	o.Targets, o.metadataOnly = nearest(o.Targets, h.slow(ctx))[:1], true
 	target := o.Targets[0]
 	r, err := h.Prepare(ctx, o)
 	if err != nil {

@@ -24,6 +24,9 @@ type Order struct {
 	// Asked is what the back end asks for beside pyproject.toml, if a lock knows it.
 	Asked []string
 	Known bool // Asked is known
+
+	// metadataOnly: what a build needs of the image need not be there.
+	metadataOnly bool
 	// Linked are the projects that the wheel is compiled against and runs with: their
 	// versions in Prefer count even if they are younger than the archive.
 	Linked []python.Name
@@ -82,6 +85,13 @@ func (h *House) Prepare(ctx context.Context, o Order) (*Ready, error) {
 	if r.outline, err = build.ReadOutline(archive.source); err != nil {
 		return nil, h.failure(&o, o.Targets[0], err)
 	}
+	if h.CanBuild() && !o.metadataOnly {
+		for _, t := range o.Targets { // before anything is fetched or unpacked for it
+			if _, err := h.check(r, t); err != nil {
+				return nil, h.advised(ctx, r, t, err)
+			}
+		}
+	}
 	if err := h.equip(ctx, r, system); err != nil {
 		return nil, err
 	}
@@ -129,7 +139,11 @@ func (h *House) equip(ctx context.Context, r *Ready, system *build.System) error
 		if len(on) == 0 {
 			continue
 		}
-		one, err := h.Prepare(ctx, Order{Name: p.Name, Version: p.Version, File: file, Targets: on})
+		tool := Order{Name: p.Name, Version: p.Version, File: file, Targets: on}
+		if h.o.Pinned != nil {
+			tool.Prefer, tool.Asked, tool.Known = h.o.Pinned(p.Name, p.Version, on)
+		}
+		one, err := h.Prepare(ctx, tool)
 		if err != nil {
 			return fmt.Errorf("build requirement of %s: %w", r.title(), err)
 		}
