@@ -30,6 +30,8 @@ func (h *House) openBuildKit(ctx context.Context) (engine, error) {
 	return &nodes{h, pool}, nil
 }
 
+func (n *nodes) processes() int { return 0 } // nodes have their own
+
 func (n *nodes) close() { _ = n.pool.Close() }
 
 func (n *nodes) emulated(platform string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ type engine interface {
 	emulated(platform string) string
 	// sandbox returns what runs a build in the development image of a platform.
 	sandbox(ctx context.Context, p *Platform) (build.Sandbox, error)
+	// processes is how many processes a build is told to start, 0 if nobody knows.
+	processes() int
 	close()
 }
 
@@ -131,6 +134,8 @@ type local struct {
 }
 
 func (l *local) emulated(platform string) string { return sandbox.Emulated(platform) }
+
+func (l *local) processes() int { return runtime.NumCPU() }
 
 func (l *local) close() {
 	for _, f := range l.release {

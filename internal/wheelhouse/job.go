@@ -70,7 +70,7 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 	}
 	end := h.o.Teller.Begin(p.Name, j.step)
 	err = do(sb, build.Request{
-		Source: a.source, Tools: tools, Asked: j.r.Asked, Python: "/" + p.Env.Python.Path, Path: imagePath(p.Image.Config.Config.Env),
+		Source: a.source, Tools: tools, Asked: j.asked(), Jobs: e.processes(), Python: "/" + p.Env.Python.Path, Path: imagePath(p.Image.Config.Config.Env),
 		Env: j.variables(), Epoch: buildEpoch, Log: j.log,
 	})
 	end()
@@ -78,7 +78,19 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 		j.log.file.Drop()
 		return ctx.Err()
 	}
+	if err == nil && j.log.Native() {
+		h.warnOnce(j.r.title() + " was compiled for the processor of the machine that built it (-march=native): it may not run on others")
+	}
 	return errors.Join(err, j.log.end(err != nil))
+}
+
+// asked is what the back end is known to want on the platform; nil if it was not asked
+// there, and does so itself.
+func (j *job) asked() []string {
+	if len(j.r.Asked) == 0 && j.r.plain != nil && j.target == j.r.askedOn {
+		return []string{}
+	}
+	return j.r.Asked
 }
 
 // failed is the error of a run, with the compiler's own lines, the log and what the build

@@ -385,7 +385,8 @@ func (e *fakeEngine) sandbox(_ context.Context, p *Platform) (build.Sandbox, err
 	return &fakeSandbox{e, p.Name}, nil
 }
 
-func (e *fakeEngine) close() { e.closed++ }
+func (e *fakeEngine) close()         { e.closed++ }
+func (e *fakeEngine) processes() int { return 0 }
 
 // count returns how many runs there were of a hook ("" for all), and forgets them.
 func (e *fakeEngine) count(hook string) (n int) {

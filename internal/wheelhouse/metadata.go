@@ -7,7 +7,7 @@ import (
 )
 
 // metadataBucket is the part of the local cache for the core metadata that builds give.
-const metadataBucket = "metadata"
+const metadataBucket = "built-metadata"
 
 // Metadata returns the core metadata of an order's wheel, as a build on the one of its
 // platforms (of all if it names none) that is the fastest to build on tells it.
