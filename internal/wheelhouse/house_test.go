@@ -259,7 +259,8 @@ func TestPlatformThatAsksForMoreIsPreparedAlone(t *testing.T) {
 	}
 }
 
-func TestBackEndThatAsksForEverMoreIsAnError(t *testing.T) {
+// What a back end has said it wants counts: it is not asked once more by the build.
+func TestBackEndIsAskedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.tool("y", "1.0", "")
 	o := w.sdist("demo", "1.0", "")
@@ -269,7 +270,7 @@ func TestBackEndThatAsksForEverMoreIsAnError(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.make(o); !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "do not ask for the same twice") {
+	if _, err := w.make(o); err != nil {
 		t.Errorf("%v", err)
 	}
 }
