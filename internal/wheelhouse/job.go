@@ -25,6 +25,7 @@ type job struct {
 	target   int
 	step     string
 	emulated bool
+	native   bool // the result is for the processor of who built it, and is not shared
 	log      *buildLog
 }
 
@@ -79,6 +80,7 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 		return ctx.Err()
 	}
 	if err == nil && j.log.Native() {
+		j.native = true
 		h.warnOnce(j.r.title() + " was compiled for the processor of the machine that built it (-march=native): it may not run on others")
 	}
 	return errors.Join(err, j.log.end(err != nil))

@@ -295,8 +295,10 @@ func (h *House) buildNow(ctx context.Context, r *Ready, target int, e *entry, ke
 	if err := h.judge(r, target, e, shipped); err != nil {
 		return nil, h.advised(ctx, r, target, err)
 	}
-	if err := h.share(ctx, key, e, job.emulated); err != nil {
-		return nil, err
+	if !job.native {
+		if err := h.share(ctx, key, e, job.emulated); err != nil {
+			return nil, err
+		}
 	}
 	w := e.wheel()
 	w.Fresh = true

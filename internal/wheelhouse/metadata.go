@@ -55,7 +55,7 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		if err := h.putLocal(wheelKey, e); err != nil {
 			return nil, err
 		}
-		if h.judge(r, target, e, true) == nil {
+		if h.judge(r, target, e, true) == nil && !job.native {
 			if err := h.share(ctx, wheelKey, e, job.emulated); err != nil {
 				return nil, err
 			}

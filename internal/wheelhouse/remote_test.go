@@ -220,3 +220,28 @@ func TestOtherEntryOfTheLocalCacheIsNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+// TestWheelForOneProcessorIsNotShared: what is compiled with -march=native may crash
+// elsewhere.
+func TestWheelForOneProcessorIsNotShared(t *testing.T) {
+	s := newShared(t)
+	w := newWorld(t)
+	o := w.sdist("demo", "1.0", "")
+	w.engine.answer = func(_ context.Context, c *call) error {
+		if c.hook == "wheel" {
+			fmt.Fprintln(c.job.Log, "gcc -O3 -march=native -c demo.c -o demo.o")
+		}
+		return nil
+	}
+	s.use(t, w)
+	w.mustMake(o)
+	if len(w.told) != 1 || !strings.Contains(w.told[0], "demo 1.0 was compiled for the processor") {
+		t.Errorf("told %q", w.told)
+	}
+	second := w.other(t)
+	s.use(t, second)
+	second.mustMake(o)
+	if second.engine.count("wheel") != 1 {
+		t.Error("it was shared")
+	}
+}
