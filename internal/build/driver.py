@@ -165,7 +165,69 @@ def metadata(backend, task):
 
 
 def wheel(backend, task):
-    return {"wheel": os.path.basename(backend.build_wheel(OUT))}
+    watch_setup_requires()
+    try:
+        return {"wheel": os.path.basename(backend.build_wheel(OUT))}
+    except MissingRequires as e:
+        return {"requires": e.requires}
+
+
+class MissingRequires(BaseException):
+    """Is raised in place of going on without what a setup.py asks for."""
+
+    def __init__(self, requires):
+        self.requires = requires
+
+
+def watch_setup_requires():
+    """Makes setuptools tell of the setup_requires that a setup.py names only when it
+    builds, and not when it is asked (h5py 2 looks for egg_info in its arguments).
+    setuptools itself passes over them while it builds."""
+    try:
+        import setuptools
+        from setuptools import build_meta
+        quiet = build_meta.no_install_setup_requires
+    except (ImportError, AttributeError):
+        return
+    import contextlib
+
+    def check(attrs):
+        wanted = attrs.get("setup_requires") or []
+        if isinstance(wanted, str):
+            wanted = wanted.splitlines()
+        missing = [r for r in map(str.strip, wanted) if r and not installed(r)]
+        if missing:
+            raise MissingRequires(missing)
+
+    @contextlib.contextmanager
+    def watched():
+        with quiet():
+            setuptools._install_setup_requires = check
+            yield
+
+    build_meta.no_install_setup_requires = watched
+
+
+def installed(requirement):
+    """Tells whether a project is among the build requirements, or none of this Python."""
+    import re
+    name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
+    if not name or ";" in requirement and not applies(requirement):
+        return True
+
+    def plain(s):
+        return re.sub("[-_.]+", "-", s).lower()
+
+    folder = os.path.join(HERE, "env")
+    return any(plain(n.split("-")[0]) == plain(name.group()) for n in os.listdir(folder) if n.endswith(".dist-info"))
+
+
+def applies(requirement):
+    try:
+        from setuptools._vendor.packaging.markers import Marker
+    except ImportError:
+        return False
+    return Marker(requirement.split(";", 1)[1]).evaluate()
 
 
 def finish(result):

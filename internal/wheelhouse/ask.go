@@ -3,6 +3,7 @@ package wheelhouse
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/r-seed-1713b764/distill/internal/build"
 )
@@ -41,6 +42,9 @@ func (h *House) ask(ctx context.Context, r *Ready) (asked []string, on int, err 
 
 // askedBefore returns what a cache knows of the answer on a platform.
 func (h *House) askedBefore(ctx context.Context, r *Ready, target int, text []byte, key string) (asked []string, ok bool, err error) {
+	if e := h.recallLocal(key, text); e != nil {
+		return e.Asked, true, nil
+	}
 	if _, ok := h.o.Cache.Get(askedBucket, key); ok {
 		return nil, true, nil
 	}
@@ -79,4 +83,22 @@ func (h *House) askOn(ctx context.Context, r *Ready, target int) ([]string, erro
 		return nil, h.o.Cache.Put(askedBucket, key, []byte("[]"))
 	}
 	return e.Asked, h.remember(ctx, key, e, job.emulated)
+}
+
+// wantsMore remembers what a back end wanted only once it was building, and returns the
+// error by which its order is prepared again.
+func (h *House) wantsMore(ctx context.Context, r *Ready, target int, asked []string, emulated bool) error {
+	asked = append(slices.Clone(r.Asked), asked...)
+	slices.Sort(asked)
+	asked = slices.Compact(asked)
+	if r.plain != nil && !slices.Equal(asked, r.Asked) {
+		text, key, err := h.keyOf(ctx, r.plain, target)
+		if err != nil {
+			return err
+		}
+		if err := h.remember(ctx, key, &entry{Record: text, Asked: asked}, emulated); err != nil {
+			return err
+		}
+	}
+	return h.more(r, target, asked)
 }

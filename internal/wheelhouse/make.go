@@ -278,11 +278,7 @@ func (h *House) buildNow(ctx context.Context, r *Ready, target int, e *entry, ke
 	})
 	var more *build.MoreError
 	if errors.As(err, &more) {
-		e.Asked = more.Requires
-		if err := h.remember(ctx, key, e, job.emulated); err != nil {
-			return nil, err
-		}
-		return nil, h.more(r, target, more.Requires)
+		return nil, h.wantsMore(ctx, r, target, more.Requires, job.emulated)
 	}
 	if err != nil {
 		return nil, h.advised(ctx, r, target, job.failed(err, report))
