@@ -15,6 +15,7 @@ import (
 func registerBuilding(f *pflag.FlagSet, o *distill.BuildingOptions) {
 	o.Memory = 8 << 30
 	f.StringVar(&o.Engine, "build-engine", "auto", "`ENGINE` that builds from source: "+strings.Join(distill.LocalEngines(), ", ")+", or the address of a BuildKit")
+	f.StringArrayVar(&o.Constraints, "build-constraint", nil, "`FILE` with constraints of build requirements (repeatable)")
 	f.StringVar(&o.WheelCache, "wheel-cache", "", "repository `REF` of a registry where built wheels are kept for others")
 	f.DurationVar(&o.Timeout, "build-timeout", time.Hour, "the longest `TIME` that one build may take")
 	f.BoolVar(&o.NoCheck, "no-build-check", false, "start builds even if the development image is known to lack what they need")

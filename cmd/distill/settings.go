@@ -147,7 +147,7 @@ func settleDocument(set *pflag.FlagSet, given map[string]bool, path string, doc 
 
 // isPath tells whether a key of distill.toml names files relative to it.
 func isPath(key string) bool {
-	return key == "app" || key == "req" || key == "constraint" || key == "override" || key == "lock" || key == "osv-db"
+	return key == "app" || key == "req" || key == "constraint" || key == "build-constraint" || key == "override" || key == "lock" || key == "osv-db"
 }
 
 // tomlValues turns a value of the file into what stands on a command line. A

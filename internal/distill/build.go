@@ -25,6 +25,9 @@ func Build(ctx context.Context, h *Host, o BuildOptions) (*BuildResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.askBuilds(ctx, h, o.Building); err != nil {
+		return nil, err
+	}
 	if err := h.checkBuild(a, &o); err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (h *Host) newBuilding(ctx context.Context, q *question, client *pypi.Client
 // resolve finds build requirements in the index alone: what stands in an image is not
 // seen by a build.
 func (b *building) resolve(ctx context.Context, q wheelhouse.Question) (*resolve.Resolution, error) {
-	req := resolve.Request{Requirements: q.Requirements, Options: resolve.Options{
+	req := resolve.Request{Requirements: q.Requirements, Constraints: b.q.asked.buildConstraints, Options: resolve.Options{
 		Sources: []resolve.ArtifactKind{resolve.Wheel, resolve.Sdist}, Align: resolve.AlignWheels, Locked: q.Prefer,
 	}}
 	var err error

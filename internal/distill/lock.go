@@ -18,6 +18,9 @@ func Lock(ctx context.Context, h *Host, o LockOptions) (*LockResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.askBuilds(ctx, h, o.Building); err != nil {
+		return nil, err
+	}
 	o.Choice.WholeLock = true
 	if err := checkReferences([]string{o.From, o.Onto}); err != nil {
 		return nil, err

@@ -74,11 +74,13 @@ const (
 type BuildingOptions struct {
 	// Engine is a local engine of [LocalEngines], the address of a BuildKit, or "auto"
 	// (also ""): that of this machine.
-	Engine     string
-	WheelCache string        // repository of a registry where built wheels are kept, "" for none
-	Timeout    time.Duration // of one build; 0 is an hour
-	Memory     int64         // bytes of one build; 0 is 8 GiB
-	NoCheck    bool          // build also where the image is known to lack what is needed
+	Engine string
+	// Constraints are files with constraints of build requirements.
+	Constraints []string
+	WheelCache  string        // repository of a registry where built wheels are kept, "" for none
+	Timeout     time.Duration // of one build; 0 is an hour
+	Memory      int64         // bytes of one build; 0 is 8 GiB
+	NoCheck     bool          // build also where the image is known to lack what is needed
 }
 
 // PublishOptions say where the result goes.

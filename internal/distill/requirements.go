@@ -23,6 +23,8 @@ type asked struct {
 	constraints  []python.Requirement
 	overrides    []python.Requirement
 	options      python.RequirementsOptions
+	// buildConstraints are those of build requirements, and of nothing else.
+	buildConstraints []python.Requirement
 }
 
 // ask reads all requirements, constraints and overrides.
@@ -58,6 +60,19 @@ func ask(ctx context.Context, h *Host, o RequirementOptions) (*asked, error) {
 		a.options = joinOptions(a.options, f.Options)
 	}
 	return a, a.checkHashes()
+}
+
+// askBuilds reads the constraints of build requirements. What such a file says of the
+// index is passed over: one index serves all.
+func (a *asked) askBuilds(ctx context.Context, h *Host, o BuildingOptions) error {
+	for _, name := range o.Constraints {
+		f, err := h.requirementsFile(ctx, name, python.ParseConstraints)
+		if err != nil {
+			return err
+		}
+		a.buildConstraints = append(append(a.buildConstraints, f.Requirements...), f.Constraints...)
+	}
+	return nil
 }
 
 // checkHashes refuses a requirement without a hash where hashes are required, as
