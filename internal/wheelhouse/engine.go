@@ -182,11 +182,11 @@ type localRun struct {
 
 // Run implements [build.Sandbox].
 func (l *localRun) Run(ctx context.Context, j build.Job) error {
-	dir, err := os.MkdirTemp("", "distill-build-")
+	dir, release, err := l.house.o.Cache.Scratch(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sandbox.Remove(dir) }()
+	defer release()
 	at := filepath.Join(dir, "place")
 	if err := sandbox.Unpack(ctx, at, j.Files, l.engine.Owners()); err != nil {
 		return err
