@@ -91,8 +91,17 @@ func (h *House) wantsMore(ctx context.Context, r *Ready, target int, asked []str
 	asked = append(slices.Clone(r.Asked), asked...)
 	slices.Sort(asked)
 	asked = slices.Compact(asked)
-	if r.plain != nil && !slices.Equal(asked, r.Asked) {
-		text, key, err := h.keyOf(ctx, r.plain, target)
+	if !slices.Equal(asked, r.Asked) {
+		plain := r.plain
+		if plain == nil { // a lock knew, and knew too little: who locks anew must not hear the same
+			o := r.Order
+			o.Asked, o.Known = nil, true
+			var err error
+			if plain, err = h.Prepare(ctx, o); err != nil {
+				return err
+			}
+		}
+		text, key, err := h.keyOf(ctx, plain, target)
 		if err != nil {
 			return err
 		}

@@ -217,6 +217,33 @@ func TestLockThatKnowsAsksNobody(t *testing.T) {
 	}
 }
 
+// TestLockThatKnewTooLittleIsBetterTheNextTime: a setup.py that tells what it wants only
+// while it builds gives the same short answer whenever it is asked.
+func TestLockThatKnewTooLittleIsBetterTheNextTime(t *testing.T) {
+	for _, asked := range [][]string{nil, {"x"}} {
+		w := newWorld(t)
+		w.tool("x", "1.0", "")
+		w.tool("y", "1.0", "")
+		o := w.sdist("demo", "1.0", "")
+		o.Asked, o.Known = asked, true
+		w.engine.answer = func(_ context.Context, c *call) error {
+			if c.requires = asked; c.hook == "wheel" && !slices.Contains(c.asked, "y") {
+				c.requires, c.asked = append(slices.Clip(asked), "y"), nil
+			}
+			return nil
+		}
+		if _, err := w.make(o); err == nil || !strings.Contains(err.Error(), "more than the lock knows: ") {
+			t.Errorf("%v: %v", asked, err)
+		}
+		o.Asked, o.Known = nil, false
+		r, err := w.house().Prepare(t.Context(), o)
+		if err != nil || fmt.Sprint(r.Asked) != fmt.Sprint(append(slices.Clip(asked), "y")) {
+			t.Errorf("locked anew: %v, %v", r.Asked, err)
+		}
+		w.mustMake(o)
+	}
+}
+
 func TestPlatformThatAsksForMoreIsPreparedAlone(t *testing.T) {
 	for _, near := range [][]string{nil, {"x"}} {
 		w := newWorld(t)

@@ -126,7 +126,7 @@ func (h *House) share(ctx context.Context, key string, e *entry, emulated bool) 
 	if errors.Is(err, cache.ErrFolder) {
 		return err
 	}
-	if err != nil {
+	if err != nil && (e.isWheel() || !errors.Is(err, wheelcache.ErrDiffers)) { // an answer may be shorter than the next
 		h.warnOnce("built wheels are not shared: " + err.Error())
 	}
 	return nil
