@@ -244,6 +244,43 @@ func TestLockThatKnewTooLittleIsBetterTheNextTime(t *testing.T) {
 	}
 }
 
+// TestWhatShowsOnlyWhileBuildingIsFoundForAllPlatforms: it makes one part, so that the lock
+// is that of a second run.
+func TestWhatShowsOnlyWhileBuildingIsFoundForAllPlatforms(t *testing.T) {
+	for _, native := range []bool{false, true} {
+		w := newWorld(t)
+		w.tool("y", "1.0", "")
+		o := w.sdist("demo", "1.0", "")
+		w.engine.answer = func(_ context.Context, c *call) error {
+			if c.hook == "wheel" && !slices.Contains(c.asked, "y") {
+				c.requires, c.asked = []string{"y"}, nil
+			}
+			if native {
+				c.wheel = c.native()
+			}
+			return nil
+		}
+		for run := range 2 {
+			h := w.house()
+			r, err := h.Prepare(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts, err := h.Make(t.Context(), r)
+			if err != nil || len(parts) != 1 || fmt.Sprint(parts[0].Targets, parts[0].Asked) != "[0 1] [y]" || len(parts[0].Wheels) != 2 {
+				t.Errorf("native %t, run %d: %+v, %v", native, run, parts, err)
+			}
+			if run == 1 && (parts[0].Ready != r || w.engine.count("") > 0) {
+				t.Errorf("the second run is not told by the cache")
+			}
+			if !native && slices.ContainsFunc(w.engine.runs, func(s string) bool { return strings.HasSuffix(s, "arm64") }) {
+				t.Errorf("ran %v", w.engine.runs)
+			}
+			w.engine.count("")
+		}
+	}
+}
+
 func TestPlatformThatAsksForMoreIsPreparedAlone(t *testing.T) {
 	for _, near := range [][]string{nil, {"x"}} {
 		w := newWorld(t)

@@ -34,9 +34,16 @@ type Made struct {
 // Make makes the wheels of an order. A wheel without native code, made on the platform
 // that is the fastest to build on, stands for all platforms. If the back end asks for
 // more on some platforms than on the one where it was asked, the order falls apart:
-// each of those is prepared again, alone. Else there is one part, r itself.
+// each of those is prepared again, alone. Else there is one part: r itself, unless the back
+// end has wanted more when it built than when it was asked.
 func (h *House) Make(ctx context.Context, r *Ready) ([]*Made, error) {
-	wheels, differ, err := h.makeAll(ctx, r)
+	wheels, differ, err := h.makeAll(ctx, r, false)
+	if err == nil && r.plain != nil && slices.Contains(differ, r.askedOn) {
+		// It wants more than it said when it was asked, which is known now.
+		if r, err = h.Prepare(ctx, r.Order); err == nil {
+			wheels, differ, err = h.makeAll(ctx, r, true)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +100,7 @@ func (h *House) makePart(ctx context.Context, o Order) (*Made, error) {
 	if err != nil {
 		return nil, err
 	}
-	wheels, differ, err := h.makeAll(ctx, r)
+	wheels, differ, err := h.makeAll(ctx, r, true)
 	if err == nil && len(differ) > 0 {
 		err = h.failure(&o, differ[0], errors.New("back ends of its build do not ask for the same twice"))
 	}
@@ -101,8 +108,9 @@ func (h *House) makePart(ctx context.Context, o Order) (*Made, error) {
 }
 
 // makeAll makes the wheels of an order by platform, but those of platforms that have to be
-// prepared again.
-func (h *House) makeAll(ctx context.Context, r *Ready) (wheels map[int]*Wheel, differ []int, err error) {
+// prepared again. Unless all of them must be tried, it ends when the order has to be
+// prepared again as a whole.
+func (h *House) makeAll(ctx context.Context, r *Ready, all bool) (wheels map[int]*Wheel, differ []int, err error) {
 	targets := r.Targets
 	wheels = make(map[int]*Wheel, len(targets))
 	if len(targets) > 1 && len(r.outline.Hints.Languages) == 0 {
@@ -115,6 +123,9 @@ func (h *House) makeAll(ctx context.Context, r *Ready) (wheels map[int]*Wheel, d
 		switch {
 		case errors.As(err, &d):
 			differ = append(differ, first)
+			if !all && r.plain != nil && first == r.askedOn {
+				return wheels, differ, nil
+			}
 		case err != nil:
 			return nil, nil, err
 		case h.runsAnywhere(w):
