@@ -130,7 +130,7 @@ func (h *Host) solve(ctx context.Context, q *question, req resolve.Request) (*re
 		}
 		if err != nil {
 			b.Close()
-			return nil, err
+			return nil, src.explained(err)
 		}
 		return &resolved{Resolution: r, client: client, asked: q.asked, choice: q.choice, builds: &builds{building: b}}, nil
 	}

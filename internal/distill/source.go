@@ -35,9 +35,10 @@ type source struct {
 	building  *building
 	platforms []int
 
-	mu    sync.Mutex
-	specs map[string]python.Specifiers // of requires-python, by text
-	links map[string]string            // direct references that were followed, by the URL that is fetched
+	mu     sync.Mutex
+	specs  map[string]python.Specifiers // of requires-python, by text
+	failed []*wheelhouse.BuildError     // of builds that were to tell what a version needs
+	links  map[string]string            // direct references that were followed, by the URL that is fetched
 }
 
 // unreachable is the error for a direct reference that leads nowhere.
@@ -425,6 +426,27 @@ func (s *source) Requires(ctx context.Context, c *resolve.Candidate, a *resolve.
 	return n, nil
 }
 
+const onlyBuildTells = "only a build can tell what it needs, and that fails: "
+
+// explained is the error of a resolution, as one of a build if that is why a version could
+// not be taken.
+func (s *source) explained(err error) error {
+	var none *resolve.NoSolution
+	if !errors.As(err, &none) {
+		return err
+	}
+	for _, b := range s.failed {
+		if strings.Contains(none.Story, b.Cause.Error()) {
+			f := &Failure{Kind: NeedsBuild, Text: none.Error(), Hint: append(b.Hints(), none.Hints()...)}
+			for _, l := range b.Lines {
+				f.Text += "\n  " + l
+			}
+			return f
+		}
+	}
+	return err
+}
+
 // built asks a build what a version needs. A build that fails makes the version unusable;
 // a machine that can't build at all is no reason to take another one.
 func (s *source) built(ctx context.Context, c *resolve.Candidate, f pypi.File) (*resolve.Needs, error) {
@@ -435,7 +457,10 @@ func (s *source) built(ctx context.Context, c *resolve.Candidate, f pypi.File) (
 	var failed *wheelhouse.BuildError
 	switch {
 	case errors.As(err, &failed) && failed.Tried:
-		return nil, &resolve.Unusable{Reason: "only a build can tell what it needs, and that fails: " + failed.Cause.Error()}
+		s.mu.Lock()
+		s.failed = append(s.failed, failed)
+		s.mu.Unlock()
+		return nil, &resolve.Unusable{Reason: onlyBuildTells + failed.Cause.Error()}
 	case err != nil:
 		return nil, err
 	}
