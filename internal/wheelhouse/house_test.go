@@ -646,6 +646,27 @@ func TestMetadataOfABuildIsKept(t *testing.T) {
 	}
 }
 
+func TestMetadataOfWhatWantsMoreWhileItBuilds(t *testing.T) {
+	w := newWorld(t)
+	w.tool("y", "1.0", "")
+	o := w.sdist("demo", "1.0", "")
+	ever := false
+	w.engine.answer = func(_ context.Context, c *call) error {
+		if c.hook == "metadata" && (ever || !slices.Contains(c.asked, "y")) {
+			c.requires, c.asked = []string{"y"}, nil
+		}
+		return nil
+	}
+	if text, err := w.house().Metadata(t.Context(), o); err != nil || !strings.Contains(string(text), "Name: demo") || len(w.logs()) > 0 {
+		t.Errorf("%q, %v, logs %v", text, err, w.logs())
+	}
+	ever = true
+	o = w.sdist("other", "1.0", "")
+	if _, err := w.house().Metadata(t.Context(), o); !errors.Is(err, ErrBuild) || !strings.Contains(err.Error(), "do not ask for the same twice") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestArchivesThatAskForFilesOfThisMachine(t *testing.T) {
 	for _, url := range []string{"file:///etc/passwd", "/etc/x-1.0.whl", "http://10.0.0.1/x-1.0-py3-none-any.whl", "git+https://host.example/x"} {
 		w := newWorld(t)

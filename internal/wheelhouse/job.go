@@ -83,7 +83,8 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 		j.native = true
 		h.warnOnce(j.r.title() + " was compiled for the processor of the machine that built it (-march=native): it may not run on others")
 	}
-	return errors.Join(err, j.log.end(err != nil))
+	var more *build.MoreError // has not failed yet
+	return errors.Join(err, j.log.end(err != nil && !errors.As(err, &more)))
 }
 
 // asked is what the back end is known to want on the platform; nil if it was not asked

@@ -2,6 +2,8 @@ package wheelhouse
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/r-seed-1713b764/distill/internal/build"
 )
@@ -18,6 +20,19 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		}
 	}
 	o.Targets, o.metadataOnly = nearest(o.Targets, h.slow(ctx))[:1], true
+	core, err := h.metadata(ctx, o)
+	var differs *differsError
+	if errors.As(err, &differs) { // which is known now
+		core, err = h.metadata(ctx, o)
+	}
+	if errors.As(err, &differs) {
+		err = h.failure(&o, o.Targets[0], fmt.Errorf("back ends of its build do not ask for the same twice: %s", differs))
+	}
+	return core, err
+}
+
+// metadata is Metadata for an order of one target.
+func (h *House) metadata(ctx context.Context, o Order) ([]byte, error) {
 	target := o.Targets[0]
 	r, err := h.Prepare(ctx, o)
 	if err != nil {
@@ -47,6 +62,10 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		core, b, err = build.Metadata(ctx, sb, h.o.Cache, q)
 		return err
 	})
+	var more *build.MoreError
+	if errors.As(err, &more) {
+		return nil, h.wantsMore(ctx, r, target, more.Requires, job.emulated)
+	}
 	if err != nil {
 		return nil, job.failed(err, h.look(r, target))
 	}
