@@ -26,7 +26,7 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		core, err = h.metadata(ctx, o)
 	}
 	if errors.As(err, &differs) {
-		err = h.failure(&o, o.Targets[0], fmt.Errorf("back ends of its build do not ask for the same twice: %s", differs))
+		err = h.failure(&o, o.Targets[0], fmt.Errorf("back ends of its build do not ask for the same twice: %w", differs))
 	}
 	return core, err
 }
