@@ -109,7 +109,7 @@ not_root() {
 flags_of() {  # flags_of ATTACK: the limits that end it soon
   case $1 in
     eats) echo --build-memory 512MiB --build-timeout 1m ;;
-    fills) echo --build-memory 1GiB --build-timeout 15s ;;
+    fills) echo --build-memory 512MiB --build-timeout 10s ;;
     forks | sleeps | stays | talks) echo --build-timeout 20s ;;
     *) echo --build-timeout 2m ;;
   esac
