@@ -3,7 +3,6 @@ package wheelhouse
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/r-seed-1713b764/distill/internal/build"
 )
@@ -26,7 +25,7 @@ func (h *House) Metadata(ctx context.Context, o Order) ([]byte, error) {
 		core, err = h.metadata(ctx, o)
 	}
 	if errors.As(err, &differs) {
-		err = h.failure(&o, o.Targets[0], fmt.Errorf("back ends of its build do not ask for the same twice: %w", differs))
+		err = h.failure(&o, o.Targets[0], errors.New("back ends of its build do not ask for the same twice: "+differs.Error()))
 	}
 	return core, err
 }
