@@ -20,7 +20,7 @@ func newLock(a *app) *cobra.Command {
 	registerRequirements(f, &o.Requirements)
 	f.StringVar(&o.Onto, "onto", "", "slim base `IMAGE` that the packages shall run on (default: the development image)")
 	registerPins(f, &o.Pins, "earlier lock `FILE` whose pins are kept (default: that of --output)")
-	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE`, - for stdout")
+	f.StringVarP(&o.Output, "output", "o", "pylock.toml", "lock `FILE` that is written, - for stdout (default: that of --lock)")
 	registerChoice(f, &o.Choice)
 	registerIndex(f, &o.Index)
 	registerBuilding(f, &o.Building)
@@ -33,6 +33,9 @@ func newLock(a *app) *cobra.Command {
 		}
 		if err := a.settleBuilding(&o.Building); err != nil {
 			return err
+		}
+		if o.Pins.Lock != "" && !c.Flags().Changed("output") {
+			o.Output = o.Pins.Lock
 		}
 		if o.Pins.Lock == "" && o.Output != "-" {
 			o.Pins.Lock, o.Pins.Missing = o.Output, true

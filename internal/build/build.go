@@ -22,7 +22,7 @@ import (
 // Recipe names how a wheel comes out of a source archive, environment and rewriting
 // included: it differs where the same input could give another wheel. The part behind
 // the hyphen is the digest of the programs that run inside.
-const Recipe = "2-7a2a6f6bbf760d9e"
+const Recipe = "2-c0e955e7974346c7"
 
 // Sandbox runs one command in the development image, without a network.
 type Sandbox interface {

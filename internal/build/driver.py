@@ -231,6 +231,9 @@ def applies(requirement):
 
 
 def finish(result):
+    path = os.path.join(OUT, "result.json")
+    if os.path.lexists(path) and not os.path.isdir(path):
+        os.unlink(path)  # a pipe would be waited for
     with open(os.path.join(OUT, "result.json"), "w") as f:
         json.dump(result, f)
 

@@ -2,7 +2,9 @@ package distill
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -91,12 +93,32 @@ func (b *building) resolve(ctx context.Context, q wheelhouse.Question) (*resolve
 	if n := req.Options.ExcludeNewer; n.IsZero() || !q.Before.IsZero() && q.Before.Before(n) {
 		req.Options.ExcludeNewer = q.Before
 	}
+	for _, r := range q.Requirements {
+		if r.URL != "" && !b.trusts(r.URL) {
+			return nil, fmt.Errorf("%s @ %s is on none of the hosts that the indexes are on", r.Name, python.ShowURL(r.URL))
+		}
+	}
 	for _, t := range q.Targets {
 		req.Targets = append(req.Targets, b.targets[t])
 	}
 	src := newSource(b.client, nil, nil)
 	src.building, src.platforms = b, q.Targets
 	return resolve.Solve(ctx, src, req)
+}
+
+// trusts tells whether a URL that an archive names is on a host that the user has named: an
+// archive must not make this machine ask others, which may be ones that only it reaches.
+func (b *building) trusts(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	for _, index := range append(slices.Clone(b.client.Indexes), b.client.FindLinks...) {
+		if known, err := url.Parse(index); err == nil && known.Host != "" && strings.EqualFold(known.Host, u.Host) {
+			return true
+		}
+	}
+	return false
 }
 
 // metadata is what a build tells of a version's needs, on the platforms given.
@@ -228,17 +250,46 @@ func (r *resolved) prepareBuilds(ctx context.Context, p *pins) error {
 			}
 		}
 	}
+	failed := make([]*wheelhouse.BuildError, len(r.builds.list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxPrepared)
-	for _, b := range r.builds.list {
+	for i, b := range r.builds.list {
 		g.Go(func() (err error) {
 			b.ready, err = r.builds.Prepare(ctx, b.order)
-			return err
+			if errors.As(err, &failed[i]) && KindOf(err) == NeedsBuild {
+				return nil // the others may lack something, too
+			}
+			if err != nil {
+				return err
+			}
+			return r.checkHashes(ctx, b.pick.Name, b.order.File, b.ready.Digest)
 		})
 	}
 	err := g.Wait()
 	r.client.Flush()
-	return err
+	if err != nil {
+		return err
+	}
+	return allFailed(failed)
+}
+
+// allFailed is one error for all builds that can't be.
+func allFailed(list []*wheelhouse.BuildError) error {
+	list = slices.DeleteFunc(list, func(b *wheelhouse.BuildError) bool { return b == nil })
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return list[0]
+	}
+	f := &Failure{Kind: NeedsBuild}
+	var lines []string
+	for _, b := range list {
+		lines = append(lines, b.Error())
+		f.Hint = append(f.Hint, b.Hints()...)
+	}
+	f.Text, f.Hint = strings.Join(lines, "\n"), distinct(f.Hint)
+	return f
 }
 
 // builtOn are the targets for which a pick has to be built.

@@ -89,6 +89,11 @@ func (h *Host) fetchWheel(ctx context.Context, r *resolved, p *resolve.Pick, t i
 		file, err = h.Cache.OpenBlob(w.Digest)
 	} else {
 		file, size, out.Digest, err = r.client.Download(ctx, f)
+		if err == nil {
+			if err = r.checkHashes(ctx, p.Name, f, out.Digest); err != nil {
+				file.Close()
+			}
+		}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/r-seed-1713b764/distill/internal/build"
 	"github.com/r-seed-1713b764/distill/internal/image"
 	"github.com/r-seed-1713b764/distill/internal/publish"
 	"github.com/r-seed-1713b764/distill/internal/pypi"
@@ -22,6 +23,9 @@ func KindOf(err error) Kind {
 	}
 	var none *resolve.NoSolution
 	if errors.Is(err, wheelhouse.ErrBuild) {
+		if errors.Is(err, build.ErrSource) {
+			return Damaged
+		}
 		if errors.As(err, &none) && none.Unasked {
 			return Network
 		}

@@ -30,6 +30,15 @@ func newLock(ctx context.Context, r *resolved, from, onto *image.Source) (*pyloc
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range r.Picks {
+		for _, a := range p.Files {
+			if f, ok := a.Ref.(pypi.File); ok && digests[a] != "" {
+				if err := r.checkHashes(ctx, p.Name, f, digests[a]); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
 	m := pylock.Meta{CreatedBy: "distill", Options: lockOptions(r.choice), SHA256: digests, Builds: builds}
 	for _, i := range []struct {
 		role string

@@ -24,7 +24,7 @@ func layOut(j *job) {
 	_ = unix.Sethostname([]byte("sandbox")) // some containers filter this, and nothing hangs on it
 	must("bringing up the loopback network", loopbackUp())
 	must("making mounts private", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-	must("mounting a tmpfs", unix.Mount("tmpfs", j.Base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("mode=0755,size=%d", j.Limits.Disk)))
+	must("mounting a tmpfs", unix.Mount("tmpfs", j.Base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("mode=0755,size=%d", j.Limits.inMemory())))
 	l := &layout{job: j, root: path.Join(j.Base, "root")}
 	lower := j.Root
 	if lower == "" {
@@ -224,7 +224,7 @@ func (l *layout) mountProc() {
 func (l *layout) mountTmpfs(name string, perm uint32, u User) {
 	fd := l.folder(name, perm, u)
 	defer unix.Close(fd)
-	opts := fmt.Sprintf("mode=%o,uid=%d,gid=%d,size=%d", perm, u.UID, u.GID, l.job.Limits.Disk)
+	opts := fmt.Sprintf("mode=%o,uid=%d,gid=%d,size=%d", perm, u.UID, u.GID, l.job.Limits.inMemory())
 	must("mounting a tmpfs on "+name, unix.Mount("tmpfs", fdPath(fd), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, opts))
 }
 

@@ -112,7 +112,7 @@ func (p podman) arguments(name, root string, c Command, l Limits) ([]string, err
 		"run", "--rm", "--name", name, "--network=none", "--cap-drop=all", "--security-opt=no-new-privileges", "--log-driver=none",
 		"--ulimit=core=0:0", "--ulimit=nofile=1024:4096", "--ulimit=fsize=" + strconv.FormatInt(l.Disk, 10),
 		"--user=" + fmt.Sprintf("%d:%d", c.User.UID, c.User.GID), "--workdir=" + "/" + strings.TrimPrefix(c.Dir, "/"),
-		"--tmpfs=/tmp:rw,mode=1777,exec,size=" + strconv.FormatInt(l.Disk, 10),
+		"--tmpfs=/tmp:rw,mode=1777,exec,size=" + strconv.FormatInt(l.inMemory(), 10),
 		"--tmpfs=" + sandboxHome + ":rw,mode=0777",
 		"--memory=" + strconv.FormatInt(l.Memory, 10), "--pids-limit=" + strconv.Itoa(l.Processes),
 	}

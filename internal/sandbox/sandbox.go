@@ -85,6 +85,10 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
+// inMemory bounds each of the few folders that are kept in memory (/tmp, /dev/shm ...), in
+// bytes: what is written there is memory of the machine, though no process holds it.
+func (l Limits) inMemory() int64 { return min(l.Disk, l.Memory/4) }
+
 // Engine is one way to run commands. Its methods may be called by several goroutines.
 type Engine interface {
 	// Name is the engine as it is chosen by name, for messages.

@@ -27,6 +27,11 @@ var absentCalls = []uint32{
 // container, and outlives the program. First of all sockets, which know its network.
 var sharedCalls = []uint32{unix.SYS_SOCKET, unix.SYS_SHMGET, unix.SYS_MSGGET, unix.SYS_SEMGET, unix.SYS_MQ_OPEN}
 
+// networkFamilies are those of the sockets that a program may make: those that its network
+// namespace holds. Others lead out of it (vsock to the hypervisor), or into rarely
+// looked at parts of the kernel.
+var networkFamilies = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+
 // The places in struct seccomp_data (seccomp(2)); of an argument, the low half on a
 // little-endian machine.
 const (
@@ -57,6 +62,7 @@ func filterCalls(j *job) error {
 		allow  = unix.SECCOMP_RET_ALLOW
 		absent = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 		denied = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+		family = unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)
 	)
 	foreign := absent
 	if j.Foreign {
@@ -79,6 +85,12 @@ func filterCalls(j *job) error {
 			p = append(p, unix.SockFilter{Code: equal, Jf: 1, K: n}, unix.SockFilter{Code: answer, K: denied})
 		}
 	}
+	n := uint8(len(networkFamilies))
+	p = append(p, unix.SockFilter{Code: equal, Jf: n + 3, K: unix.SYS_SOCKET}, unix.SockFilter{Code: load, K: atArg0})
+	for i, f := range networkFamilies {
+		p = append(p, unix.SockFilter{Code: equal, Jt: n - uint8(i), K: f})
+	}
+	p = append(p, unix.SockFilter{Code: answer, K: family}, unix.SockFilter{Code: answer, K: allow})
 	p = append(p,
 		unix.SockFilter{Code: equal, Jt: 1, K: unix.SYS_CLONE},
 		unix.SockFilter{Code: equal, Jf: 3, K: unix.SYS_UNSHARE},
