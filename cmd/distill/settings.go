@@ -12,6 +12,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // maxConfig bounds distill.toml; a real one has a few dozen lines.
@@ -86,8 +88,8 @@ func settleFile(set *pflag.FlagSet, given map[string]bool) error {
 		return usagef("", "configuration file: %v", err)
 	}
 	var doc map[string]any
-	if err := toml.Unmarshal(text, &doc); err != nil {
-		return usagef("", "%s: %v", path, err)
+	if err := tomltext.Decode(path, text, &doc); err != nil {
+		return usagef("", "%v", err)
 	}
 	return settleDocument(set, given, path, doc)
 }

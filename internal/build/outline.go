@@ -9,10 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/r-seed-1713b764/distill/internal/needs"
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // Outline is what a source archive shows of its build to one who runs nothing of it.
@@ -213,12 +212,12 @@ func (c *outliner) finish() (*Outline, error) {
 	var doc pyprojectTables
 	// Tables that are not what they are taken for are their tools' business; what can be
 	// read of the others is kept.
-	if err := toml.Unmarshal(c.pyproject, &doc); err != nil {
+	if err := tomltext.Decode("", c.pyproject, &doc); err != nil {
 		doc = pyprojectTables{}
 		var only struct {
 			External external `toml:"external"`
 		}
-		if toml.Unmarshal(c.pyproject, &only) == nil {
+		if tomltext.Decode("", c.pyproject, &only) == nil {
 			doc.External = only.External
 		}
 	}

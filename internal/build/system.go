@@ -7,9 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // System is the build system of a source archive: the table of PEP 518, or what it stands
@@ -50,10 +49,7 @@ func parseSystem(text []byte) (*System, error) {
 			BackendPath []string `toml:"backend-path"`
 		} `toml:"build-system"`
 	}
-	if nestsDeeply(text) {
-		return nil, errors.New("brackets nest too deeply")
-	}
-	if err := toml.Unmarshal(text, &doc); err != nil {
+	if err := tomltext.Decode("", text, &doc); err != nil {
 		return nil, err
 	}
 	sys := &System{Backend: legacyBackend}
@@ -116,22 +112,4 @@ func readPyproject(r io.Reader) ([]byte, error) {
 		err = fmt.Errorf("pyproject.toml has more than %d bytes", maxPyproject)
 	}
 	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err
-}
-
-// maxNesting is more than any real pyproject.toml has; the parser of TOML recurses.
-const maxNesting = 200
-
-func nestsDeeply(text []byte) bool {
-	depth := 0
-	for _, c := range text {
-		switch c {
-		case '[', '{':
-			if depth++; depth > maxNesting {
-				return true
-			}
-		case ']', '}':
-			depth = max(0, depth-1)
-		}
-	}
-	return false
 }

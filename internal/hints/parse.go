@@ -1,7 +1,6 @@
 package hints
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -9,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // Bounds on a file of hints; the one that is built in has 20 KB.
@@ -57,10 +55,8 @@ func Parse(file string, text []byte) (*Book, error) {
 	var doc struct {
 		Hint []table `toml:"hint"`
 	}
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&doc); err != nil {
-		return nil, located(file, err)
+	if err := tomltext.DecodeStrict(file, text, &doc); err != nil {
+		return nil, err
 	}
 	if len(doc.Hint) > maxHints {
 		return nil, fmt.Errorf("%s: %d hints, more than %d", file, len(doc.Hint), maxHints)
@@ -74,22 +70,6 @@ func Parse(file string, text []byte) (*Book, error) {
 		b.list = append(b.list, h)
 	}
 	return b, nil
-}
-
-// located puts file and line before what TOML says.
-func located(file string, err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		e := strict.Errors[0]
-		row, _ := e.Position()
-		return fmt.Errorf("%s:%d: there is no key %q", file, row, strings.Join(e.Key(), "."))
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		row, _ := decode.Position()
-		return fmt.Errorf("%s:%d: %s", file, row, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
 }
 
 func (t table) hint() (Hint, error) {

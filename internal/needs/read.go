@@ -1,7 +1,6 @@
 package needs
 
 import (
-	"bytes"
 	_ "embed" // the books
 	"errors"
 	"fmt"
@@ -10,9 +9,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // Bounds on a book.
@@ -115,49 +113,7 @@ func decode(file string, text []byte, to any) error {
 	if len(text) > maxText {
 		return fmt.Errorf("%s: %d bytes, more than %d", file, len(text), maxText)
 	}
-	if nestsDeeply(text) {
-		return fmt.Errorf("%s: brackets nest too deeply", file)
-	}
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return located(file, err)
-	}
-	return nil
-}
-
-// located puts file and line before what TOML says.
-func located(file string, err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		e := strict.Errors[0]
-		row, _ := e.Position()
-		return fmt.Errorf("%s:%d: there is no key %q", file, row, strings.Join(e.Key(), "."))
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		row, _ := decode.Position()
-		return fmt.Errorf("%s:%d: %s", file, row, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
-}
-
-// maxNesting is more than a book has; the parser of TOML recurses.
-const maxNesting = 16
-
-func nestsDeeply(text []byte) bool {
-	depth := 0
-	for _, c := range text {
-		switch c {
-		case '[', '{':
-			if depth++; depth > maxNesting {
-				return true
-			}
-		case ']', '}', '\n':
-			depth = max(0, depth-1)
-		}
-	}
-	return false
+	return tomltext.DecodeStrict(file, text, to)
 }
 
 func (b *Book) addCompilers(_ string, s section) error {

@@ -11,14 +11,12 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
-// Limits of what is read. The largest lock files of the field have some
-// megabytes and tables five deep.
-const (
-	maxSize  = 64 << 20
-	maxDepth = 64
-)
+// maxSize bounds what is read, in bytes. The largest lock files of the field have some
+// megabytes.
+const maxSize = 64 << 20
 
 // ErrUnsupported is wrapped by errors about lock files of a later standard.
 var ErrUnsupported = errors.New("unsupported lock version")
@@ -35,16 +33,8 @@ func read(b []byte, r reader) (*Lock, error) {
 	if len(b) > maxSize {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(b), maxSize)
 	}
-	if err := checkDepth(b); err != nil {
-		return nil, err
-	}
 	var doc map[string]any
-	if err := toml.Unmarshal(b, &doc); err != nil {
-		var bad *toml.DecodeError
-		if errors.As(err, &bad) {
-			row, _ := bad.Position()
-			return nil, fmt.Errorf("line %d: %w", row, err)
-		}
+	if err := tomltext.Decode("", b, &doc); err != nil {
 		return nil, err
 	}
 	l := r.lock(table{doc, ""})
@@ -55,60 +45,6 @@ func read(b []byte, r reader) (*Lock, error) {
 		return nil, err
 	}
 	return l, nil
-}
-
-// checkDepth refuses nesting that would make a recursive parser use its stack up:
-// brackets outside of texts and comments, and dots within a key.
-func checkDepth(b []byte) error {
-	depth, dots, line := 0, 0, 1
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\n':
-			line, dots = line+1, 0
-		case '#':
-			for i+1 < len(b) && b[i+1] != '\n' {
-				i++
-			}
-		case '"', '\'':
-			i = endOfText(b, i)
-			line += 0
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth = max(0, depth-1)
-		case '.':
-			dots++
-		case ',', '=':
-			dots = 0
-		}
-		if depth > maxDepth || dots > maxDepth {
-			return fmt.Errorf("line %d: tables or arrays more than %d deep", line, maxDepth)
-		}
-	}
-	return nil
-}
-
-// endOfText returns the place of the last quote of the text that begins at i.
-func endOfText(b []byte, i int) int {
-	q := b[i]
-	if i+2 < len(b) && b[i+1] == q && b[i+2] == q {
-		for k := i + 3; k < len(b); k++ {
-			if q == '"' && b[k] == '\\' {
-				k++
-			} else if b[k] == q && k+2 < len(b) && b[k+1] == q && b[k+2] == q {
-				return k + 2
-			}
-		}
-		return len(b)
-	}
-	for k := i + 1; k < len(b); k++ {
-		if q == '"' && b[k] == '\\' {
-			k++
-		} else if b[k] == q || b[k] == '\n' {
-			return k
-		}
-	}
-	return len(b)
 }
 
 // table is a table of the file with its place.

@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/r-seed-1713b764/distill/internal/python"
+	"github.com/r-seed-1713b764/distill/internal/tomltext"
 )
 
 // sdistMetadata reads what a source archive says about itself without running
@@ -144,7 +143,7 @@ func isStatic(core []byte) bool {
 
 // projectTable makes metadata of the [project] table, if that says all.
 func projectTable(b []byte, fileName string) (core []byte, ok bool) {
-	if len(b) == 0 || nestsDeeply(b) {
+	if len(b) == 0 {
 		return nil, false
 	}
 	var doc struct {
@@ -157,7 +156,7 @@ func projectTable(b []byte, fileName string) (core []byte, ok bool) {
 			Dynamic        []string            `toml:"dynamic"`
 		} `toml:"project"`
 	}
-	if err := toml.Unmarshal(b, &doc); err != nil || doc.Project == nil {
+	if err := tomltext.Decode("", b, &doc); err != nil || doc.Project == nil {
 		return nil, false
 	}
 	p := doc.Project
@@ -244,21 +243,4 @@ func withRequires(core, requires []byte) ([]byte, bool) {
 		w.line("Requires-Dist", r.String())
 	}
 	return w.b, true
-}
-
-// nestsDeeply tells whether brackets nest further than any real pyproject.toml,
-// before a recursive parser sees them.
-func nestsDeeply(b []byte) bool {
-	depth := 0
-	for _, c := range b {
-		switch c {
-		case '[', '{':
-			if depth++; depth > 200 {
-				return true
-			}
-		case ']', '}':
-			depth = max(0, depth-1)
-		}
-	}
-	return false
 }
