@@ -35,7 +35,7 @@ func newLock(a *app) *cobra.Command {
 			return err
 		}
 		if o.Pins.Lock != "" && !c.Flags().Changed("output") {
-			o.Output = o.Pins.Lock
+			o.Output, o.Pins.Missing = o.Pins.Lock, true
 		}
 		if o.Pins.Lock == "" && o.Output != "-" {
 			o.Pins.Lock, o.Pins.Missing = o.Output, true

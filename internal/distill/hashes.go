@@ -20,8 +20,8 @@ var hashers = map[string]func() hash.Hash{"sha256": sha256.New, "sha384": sha512
 
 // checkHashes compares a file that was fetched with the hashes that requirements and
 // constraints give for its project. The resolver does so with what the index says; what
-// that does not list, or what comes from no index, can only be compared now. digest is
-// "sha256:...".
+// that does not list, or what comes from no index, can only be compared now. digest is a
+// sha256, in hex.
 func (r *resolved) checkHashes(ctx context.Context, name python.Name, f pypi.File, digest string) error {
 	for _, list := range [][]python.Requirement{r.asked.requirements, r.asked.constraints} {
 		for _, q := range list {
@@ -35,7 +35,7 @@ func (r *resolved) checkHashes(ctx context.Context, name python.Name, f pypi.Fil
 			if !ok {
 				return &Failure{
 					Kind: Damaged,
-					Text: fmt.Sprintf("%s:%d: %s: %s has %s, which is none of the --hash values given", q.Pos.File, q.Pos.Line, name, f.Name, digest),
+					Text: fmt.Sprintf("%s:%d: %s: %s has sha256:%s, which is none of the --hash values given", q.Pos.File, q.Pos.Line, name, f.Name, strings.TrimPrefix(digest, "sha256:")),
 					Hint: hintLines("find out why the file is another one; if it is right, give its hash"),
 				}
 			}
