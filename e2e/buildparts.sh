@@ -94,7 +94,7 @@ part_engines() {
 forgotten() {  # the daemons collect their garbage when they like to
   local left
   for _ in {1..60}; do
-    left=$(find "$WORK/nodes" -path '*snapshots*' -name driver.py -print)
+    left=$(find "$WORK/nodes" -path '*snapshots*' -name task.json -print)
     [[ -n $left ]] || return 0
     sleep 1
   done

@@ -59,7 +59,7 @@ func (j *job) run(ctx context.Context, do func(build.Sandbox, build.Request) err
 	}
 	if how := e.emulated(p.Name); how != "" {
 		j.emulated = true
-		h.warnOnce(fmt.Sprintf("builds for %s run emulated here (%s): expect 6 to 10 times the time of a native build; "+
+		h.warnOnce(fmt.Sprintf("builds for %s run emulated here (%s): expect 10 to 15 times the time of a native build; "+
 			"a BuildKit node of that architecture (--build-engine) or a shared --wheel-cache avoids it", p.Name, how))
 	}
 	sb, err := e.sandbox(ctx, p)
