@@ -357,7 +357,7 @@ func (h *House) check(r *Ready, target int) (needs.Report, error) {
 			lines = append(lines, m.Text(report.Manager))
 		}
 		return report, &BuildError{
-			Project: r.title(), Platform: h.o.Platforms[target].Name, Cause: errors.New("there is no wheel of it that fits; " + strings.Join(lines, "; ")),
+			Project: r.title(), Platform: h.o.Platforms[target].Name, Cause: errors.New("it has to be built from source; " + strings.Join(lines, "; ")),
 			Advice: []string{"if the image has it in a way that distill does not see: --no-build-check"},
 		}
 	}
