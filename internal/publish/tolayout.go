@@ -164,6 +164,12 @@ func (f *folder) stage(parent, prefix string) (unlock func(), err error) {
 		if unlock, err = tryLock(f.staging); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, err
 		}
+		if unlock != nil {
+			if _, err := os.Lstat(f.staging); err != nil { // it was, and is gone
+				unlock()
+				unlock = nil
+			}
+		}
 	}
 	if err = os.Chmod(f.staging, 0o755); err == nil {
 		err = os.MkdirAll(filepath.Join(f.staging, "blobs", "sha256"), 0o755)
