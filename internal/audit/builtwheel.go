@@ -185,29 +185,10 @@ func (c *wheelChecker) follow(libs []string, main string) {
 
 // findNeeded marks the modules, and the libraries of the wheel that they need.
 func (c *wheelChecker) findNeeded() {
-	byReal := map[string][]*elfdeps.Object{}
-	var todo []string
-	for _, o := range c.objects {
-		byReal[o.Real] = append(byReal[o.Real], o)
-		if f := c.object[o.Real]; f.module && !isSide(strings.TrimPrefix(f.path, c.Python.Platlib+"/")) {
-			todo = append(todo, o.Real)
-		}
-	}
-	for len(todo) > 0 {
-		real := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if c.needed[real] {
-			continue
-		}
-		c.needed[real] = true
-		for _, o := range byReal[real] {
-			for _, d := range o.Needs {
-				if !d.IsMissing() && c.object[d.Real] != nil {
-					todo = append(todo, d.Real)
-				}
-			}
-		}
-	}
+	c.needed = neededBy(c.objects, func(o *elfdeps.Object) bool {
+		f := c.object[o.Real]
+		return f.module && !isSide(strings.TrimPrefix(f.path, c.Python.Platlib+"/"))
+	})
 }
 
 // weight is the severity of what an object lacks.

@@ -58,22 +58,30 @@ func (v *verifier) weight(o *elfdeps.Object) Severity {
 // findNeeded finds the interpreter, the modules that are not guarded, and the libraries
 // of all these.
 func (v *verifier) findNeeded() {
-	v.needed = map[string]bool{}
+	v.needed = neededBy(v.closure.Objects, func(o *elfdeps.Object) bool {
+		return o.Real == v.env.Python.Path || v.isModule(o.Real) && !v.guarded[o.Real] && !isSide(o.Real)
+	})
+}
+
+// neededBy are the objects that are roots, and the libraries that those need, directly or
+// not, by their real paths.
+func neededBy(objects []*elfdeps.Object, isRoot func(*elfdeps.Object) bool) map[string]bool {
+	needed := map[string]bool{}
 	byReal := map[string][]*elfdeps.Object{}
 	var todo []string
-	for _, o := range v.closure.Objects {
+	for _, o := range objects {
 		byReal[o.Real] = append(byReal[o.Real], o)
-		if o.Real == v.env.Python.Path || v.isModule(o.Real) && !v.guarded[o.Real] && !isSide(o.Real) {
+		if isRoot(o) {
 			todo = append(todo, o.Real)
 		}
 	}
 	for len(todo) > 0 {
 		real := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if v.needed[real] {
+		if needed[real] {
 			continue
 		}
-		v.needed[real] = true
+		needed[real] = true
 		for _, o := range byReal[real] {
 			for _, d := range o.Needs {
 				if !d.IsMissing() {
@@ -82,6 +90,7 @@ func (v *verifier) findNeeded() {
 			}
 		}
 	}
+	return needed
 }
 
 // isModule tells whether Python would import the file.

@@ -133,9 +133,11 @@ func (b *building) examine(t int, made *build.Built, shipped bool) (warnings []s
 	if shipped && b.q.base != nil && b.q.base[t].env.Python != nil {
 		one.Base, one.Python = b.q.base[t].env, b.q.base[t].env.Python
 	}
-	if one.Name, one.Purelib, one.Files, err = b.read(made, one.Python); err != nil {
+	w, set, err := b.read(made, one.Python)
+	if err != nil {
 		return nil, err
 	}
+	one.Name, one.Purelib, one.Files = w.Name, w.RootIsPurelib, set
 	var bad []string
 	for _, f := range audit.CheckBuiltWheel(one) {
 		switch {
@@ -151,27 +153,19 @@ func (b *building) examine(t int, made *build.Built, shipped bool) (warnings []s
 	return warnings, nil
 }
 
-// read shows a wheel as the files that it installs, with notes about each.
-func (b *building) read(made *build.Built, py *inspect.Interpreter) (name *python.WheelName, purelib bool, set files.Set, err error) {
+// read is [Host.readWheel] for a wheel that was built.
+func (b *building) read(made *build.Built, py *inspect.Interpreter) (*wheel.Wheel, files.Set, error) {
 	blob, err := b.h.Cache.OpenBlob(made.Digest)
 	if err != nil {
-		return nil, false, set, err
+		return nil, files.Set{}, err
 	}
 	defer blob.Close()
-	w, err := wheel.Open(made.FileName, blob, blob.Size)
-	if err != nil {
-		return nil, false, set, err
-	}
-	s := wheelScheme(py)
-	if set, err = w.Files(s); err == nil {
-		set, err = b.h.annotateWheel(set, made.Digest, s)
-	}
-	return w.Name, w.RootIsPurelib, set, err
+	return b.h.readWheel(made.FileName, made.Digest, blob, blob.Size, py)
 }
 
 // native tells whether a wheel has native code in it.
 func (b *building) native(made *build.Built) (bool, error) {
-	_, _, set, err := b.read(made, b.q.dev[0].env.Python)
+	_, set, err := b.read(made, b.q.dev[0].env.Python)
 	for f := range set.All() {
 		if inspect.ELF(f) != nil {
 			return true, err

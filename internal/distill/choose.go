@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/r-seed-1713b764/distill/internal/files"
 	"github.com/r-seed-1713b764/distill/internal/inspect"
 	"github.com/r-seed-1713b764/distill/internal/plan"
 	"github.com/r-seed-1713b764/distill/internal/pypi"
@@ -98,18 +99,26 @@ func (h *Host) fetchWheel(ctx context.Context, r *resolved, p *resolve.Pick, t i
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := wheel.Open(out.FileName, file, size)
-	if err == nil {
-		scheme := wheelScheme(py)
-		if out.Files, err = w.Files(scheme); err == nil {
-			out.Files, err = h.annotateWheel(out.Files, out.Digest, scheme)
-		}
-	}
-	if err != nil {
+	if _, out.Files, err = h.readWheel(out.FileName, out.Digest, file, size, py); err != nil {
 		file.Close()
 		return nil, nil, fmt.Errorf("%s: %w", out.FileName, err)
 	}
 	return out, file, nil
+}
+
+// readWheel shows a wheel as the files that it installs for an interpreter, with notes
+// about each.
+func (h *Host) readWheel(name, digest string, r io.ReaderAt, size int64, py *inspect.Interpreter) (*wheel.Wheel, files.Set, error) {
+	w, err := wheel.Open(name, r, size)
+	if err != nil {
+		return nil, files.Set{}, err
+	}
+	scheme := wheelScheme(py)
+	set, err := w.Files(scheme)
+	if err == nil {
+		set, err = h.annotateWheel(set, digest, scheme)
+	}
+	return w, set, err
 }
 
 // wheelScheme is where an interpreter wants the files of a wheel.
